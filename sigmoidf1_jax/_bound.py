@@ -1,0 +1,66 @@
+"""A function with its hyperparameters: numbers are pytree leaves, choices are static."""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any
+
+import jax
+
+
+@functools.partial(
+    jax.tree_util.register_dataclass,
+    data_fields=["parameters"],
+    meta_fields=["function", "choices"],
+)
+@dataclasses.dataclass(frozen=True, repr=False)
+class Bound:
+    """`function(*args, **parameters, **choices)`, as a pytree.
+
+    Two values made from the same function and the same choices have the same tree structure,
+    so they can be stacked and mapped over with `jax.vmap`, and a jitted function that takes one
+    is traced once for all of them. `functools.partial` compares by identity and
+    `jax.tree_util.Partial` has no static keywords; this type exists for those two reasons.
+    """
+
+    function: Callable[..., Any]
+    parameters: Mapping[str, Any]
+    choices: tuple[tuple[str, Hashable], ...] = ()
+
+    def __call__(self, *args: Any) -> Any:
+        return self.function(*args, **self.parameters, **dict(self.choices))
+
+    def __repr__(self) -> str:
+        name = getattr(self.function, "__name__", repr(self.function)).lstrip("_")
+        hyper = {**self.parameters, **dict(self.choices)}
+        return f"{name}({', '.join(f'{k}={v!r}' for k, v in hyper.items())})"
+
+
+def bind(function: Callable[..., Any], **hyper: Any) -> Bound:
+    """Binds keyword hyperparameters: strings, bools, None and functions become static."""
+
+    def is_choice(value: Any) -> bool:
+        return value is None or isinstance(value, str | bool) or _is_plain_callable(value)
+
+    return Bound(
+        function,
+        {k: v for k, v in hyper.items() if not is_choice(v)},
+        tuple((k, v) for k, v in hyper.items() if is_choice(v)),
+    )
+
+
+def _is_plain_callable(value: Any) -> bool:
+    # A callable that JAX sees as one opaque leaf cannot cross a jit boundary as data.
+    return callable(value) and jax.tree.leaves(value) == [value]
+
+
+def as_bound(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A user's callable as a pytree; callables that are pytrees already pass through."""
+    if isinstance(function, functools.partial):
+        if function.args:
+            raise TypeError(
+                "a functools.partial must bind its hyperparameters by keyword, "
+                f"got positional arguments {function.args!r}"
+            )
+        return bind(function.func, **function.keywords)
+    return Bound(function, {}) if _is_plain_callable(function) else function

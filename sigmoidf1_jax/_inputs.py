@@ -1,0 +1,189 @@
+"""Argument checks and the one place where masks and weights are applied to inputs."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.experimental import checkify
+from jaxtyping import Array, Bool, Float, Num
+
+Logits = Float[Array, "*batch labels"]
+Labels = Num[Array, "*batch labels"] | Bool[Array, "*batch labels"]
+Where = Bool[Array, "..."] | None
+Weights = Num[Array, "..."] | None
+
+
+class Inputs(NamedTuple):
+    """Checked inputs in the dtype in which statistics are accumulated.
+
+    Masked entries hold logit 0 and label 0, so no formula and no gradient ever sees what stood
+    there (NaN included). `weight` is `where * weights` with the labels' shape.
+    """
+
+    logits: Float[Array, "*batch labels"]
+    labels: Float[Array, "*batch labels"]
+    weight: Float[Array, "*batch labels"]
+
+
+def check_value(predicate: Callable[[], Array], *arrays: Any, message: str) -> None:
+    """Raises ValueError on concrete arrays; inside jit, `checkify` can turn the check on."""
+    if any(isinstance(x, jax.core.Tracer) for x in arrays):
+        checkify.debug_check(predicate(), message)
+        return
+    # No process holds all values of an array that spans hosts: there only checkify can look.
+    local = all(getattr(x, "is_fully_addressable", True) for x in arrays)
+    if local and not bool(predicate()):
+        raise ValueError(message)
+
+
+def accumulation_dtype(*dtypes: Any) -> Any:
+    """The promoted floating dtype of the arguments, float32 at least."""
+    return jnp.promote_types(jnp.result_type(*dtypes), jnp.float32)
+
+
+def as_array(x: Any, name: str) -> Array:
+    """`x` as a JAX array; refuses None and objects."""
+    if x is None or (not hasattr(x, "dtype") and np.asarray(x).dtype == object):
+        raise TypeError(f"{name} must be an array of numbers, got {type(x).__name__}")
+    return jnp.asarray(x)
+
+
+def check_same_shape(first: Array, labels: Array, name: str) -> None:
+    """Both arrays are [..., num_labels] with the same shape."""
+    if first.ndim == 0:
+        raise ValueError(f"{name} must have shape [..., num_labels], got a scalar")
+    chex.assert_equal_shape(
+        [first, labels],
+        exception_type=ValueError,
+        custom_message=(
+            f"{name} and labels must have the same shape [..., num_labels], "
+            f"got {name} {first.shape} and labels {labels.shape}"
+        ),
+    )
+
+
+def check_floating(x: Array, name: str, hint: str = "") -> None:
+    """`x` has a floating dtype."""
+    chex.assert_type(
+        x,
+        float,
+        exception_type=TypeError,
+        custom_message=f"{name} must be floating point, got {x.dtype}{hint}",
+    )
+
+
+def entry_weights(
+    shape: tuple[int, ...],
+    dtype: Any,
+    where: Where,
+    weights: Weights,
+) -> tuple[Bool[Array, "*batch labels"] | None, Float[Array, "*batch labels"]]:
+    """Checks `where` and `weights` and broadcasts both to `shape`: (mask, where * weights)."""
+    mask = None
+    weight = jnp.ones(shape, dtype)
+    if weights is not None:
+        weights = as_array(weights, "weights")
+        _check_broadcast(weights, shape, "weights")
+        check_value(
+            lambda: jnp.all(weights >= 0),
+            weights,
+            message="weights must be >= 0 and not NaN",
+        )
+        weight = jnp.broadcast_to(weights, shape).astype(dtype)
+    if where is not None:
+        where = as_array(where, "where")
+        if where.dtype != jnp.bool_:
+            raise TypeError(f"where must be bool (True = counts), got {where.dtype}")
+        _check_broadcast(where, shape, "where")
+        mask = jnp.broadcast_to(where, shape)
+        weight = jnp.where(mask, weight, 0)
+    return mask, weight
+
+
+def _check_broadcast(x: Array, shape: tuple[int, ...], name: str) -> None:
+    try:
+        fits = np.broadcast_shapes(x.shape, shape) == tuple(shape)
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ValueError(f"{name} must broadcast to the labels' shape {shape}, got {x.shape}")
+
+
+def check_labels(labels: Array, mask: Array | None) -> None:
+    """Counted labels lie in [0, 1]; NaN does not."""
+    if labels.dtype == jnp.bool_:
+        return
+
+    def inside() -> Array:
+        ok = (labels >= 0) & (labels <= 1)
+        return jnp.all(ok if mask is None else ok | ~mask)
+
+    check_value(inside, labels, message="labels must lie in [0, 1] where they count")
+
+
+def prepare(
+    logits: Any,
+    labels: Any,
+    where: Any = None,
+    weights: Any = None,
+    *,
+    name: str = "logits",
+) -> Inputs:
+    """Checks shapes, dtypes and values, and applies the mask.
+
+    Raises:
+      ValueError: shapes differ, `where` or `weights` do not broadcast; on concrete arrays also
+        labels outside [0, 1], NaN logits, negative weights.
+      TypeError: logits not floating, labels complex, `where` not bool.
+    """
+    logits, labels = as_array(logits, name), as_array(labels, "labels")
+    check_floating(logits, name)
+    check_same_shape(logits, labels, name)
+    if jnp.issubdtype(labels.dtype, jnp.complexfloating):
+        raise TypeError(f"labels must be bool, integer or floating, got {labels.dtype}")
+    dtype = accumulation_dtype(logits.dtype)
+    mask, weight = entry_weights(labels.shape, dtype, where, weights)
+    check_labels(labels, mask)
+
+    def no_nan() -> Array:
+        bad = jnp.isnan(logits)
+        return ~jnp.any(bad if mask is None else bad & mask)
+
+    check_value(no_nan, logits, message=f"{name} must not be NaN where they count")
+    logits, labels = logits.astype(dtype), labels.astype(dtype)
+    if mask is not None:
+        logits, labels = jnp.where(mask, logits, 0), jnp.where(mask, labels, 0)
+    return Inputs(logits, labels, weight)
+
+
+def check_hyperparameter(
+    name: str, value: Any, *, low: float | None = None, above: float | None = None
+) -> None:
+    """A hyperparameter is a finite number >= `low` or > `above`; traced values pass in jit."""
+    value = as_array(value, name)
+    bound = f" >= {low:g}" if low is not None else f" > {above:g}" if above is not None else ""
+
+    def ok() -> Array:
+        inside = jnp.isfinite(value)
+        if low is not None:
+            inside &= value >= low
+        if above is not None:
+            inside &= value > above
+        return jnp.all(inside)
+
+    given = "" if isinstance(value, jax.core.Tracer) else f", got {value}"
+    check_value(ok, value, message=f"{name} must be a finite number{bound}{given}")
+
+
+def per_label(name: str, value: Any, like: Array) -> Array:
+    """A hyperparameter that is one number or one per label, in the dtype of `like`."""
+    value = jnp.asarray(value, like.dtype)
+    if value.shape not in ((), like.shape[-1:]):
+        raise ValueError(
+            f"{name} must be a scalar or have shape [num_labels] = {like.shape[-1:]}, "
+            f"got {value.shape}"
+        )
+    return value

@@ -1,0 +1,113 @@
+"""Confusion counts, soft or hard: the statistic that every F-score is a function of."""
+
+import dataclasses
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Num
+
+from sigmoidf1_jax import _inputs
+from sigmoidf1_jax._inputs import Labels, Weights, Where
+
+
+@functools.partial(
+    jax.tree_util.register_dataclass,
+    data_fields=["tp", "fp", "fn", "tn"],
+    meta_fields=[],
+)
+@dataclasses.dataclass(frozen=True)
+class Confusion:
+    """True positives, false positives, false negatives, true negatives.
+
+    All four have the same shape: [num_labels] for counts per label, [batch] for counts per
+    example, [] when pooled. Counts of disjoint sets of examples add up, so `a + b` is the
+    confusion of both.
+
+    >>> a = Confusion(tp=1.0, fp=2.0, fn=0.0, tn=3.0)
+    >>> a + a
+    Confusion(tp=2.0, fp=4.0, fn=0.0, tn=6.0)
+    """
+
+    tp: Num[Array, "..."]
+    fp: Num[Array, "..."]
+    fn: Num[Array, "..."]
+    tn: Num[Array, "..."]
+
+    def __add__(self, other: "Confusion") -> "Confusion":
+        if not isinstance(other, Confusion):
+            return NotImplemented
+        return jax.tree.map(lambda x, y: x + y, self, other)
+
+    def __radd__(self, other: Any) -> "Confusion":
+        return self if isinstance(other, int) and other == 0 else NotImplemented
+
+
+def confusion(
+    decisions: Num[Array, "*batch labels"] | Bool[Array, "*batch labels"],
+    labels: Labels,
+    *,
+    where: Where = None,
+    weights: Weights = None,
+    axis: int | tuple[int, ...] | None = 0,
+) -> Confusion:
+    r"""Sums the four products of decisions and labels over `axis`.
+
+    $tp = \sum w\,s\,y$, $fp = \sum w\,s(1-y)$, $fn = \sum w(1-s)y$, $tn = \sum w(1-s)(1-y)$,
+    with decisions $s$, labels $y$ and $w$ = `where` * `weights`.
+
+    Args:
+      decisions: hard (bool, integer) or soft (floating) decisions.
+      labels: same shape, in [0, 1].
+      where: True where an entry counts; broadcasts to the labels' shape.
+      weights: weights >= 0; broadcast to the labels' shape.
+      axis: the axes to sum over: 0 gives counts per label of a [batch, labels] array, -1 counts
+        per example, None one pooled count.
+
+    Returns:
+      int32 counts, exact, when decisions and labels are bool or integer and there are no
+      weights; otherwise floating counts, float32 at least.
+
+    Raises:
+      ValueError: shapes differ or do not broadcast; labels outside [0, 1], negative weights or
+        NaN decisions in concrete arrays.
+      TypeError: `where` is not bool, or complex numbers.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> confusion(jnp.array([.8, .3, .4, .7]), jnp.array([1, 0, 1, 0])).tp
+      Array(1.2, dtype=float32)
+    """
+    decisions = _inputs.as_array(decisions, "decisions")
+    labels = _inputs.as_array(labels, "labels")
+    _inputs.check_same_shape(decisions, labels, "decisions")
+    hard = not any(jnp.issubdtype(x.dtype, jnp.inexact) for x in (decisions, labels))
+    if hard and weights is None:
+        mask, _ = _inputs.entry_weights(labels.shape, jnp.float32, where, None)
+        _inputs.check_labels(labels, mask)
+        _inputs.check_value(
+            lambda: jnp.all((decisions == 0) | (decisions == 1)),
+            decisions,
+            message="integer decisions must be 0 or 1",
+        )
+        s, y = decisions.astype(bool), labels.astype(bool)
+        counted = jnp.ones_like(s) if mask is None else mask
+        return Confusion(
+            *(jnp.sum(x & counted, axis, jnp.int32) for x in (s & y, s & ~y, ~s & y, ~s & ~y))
+        )
+    floating = decisions if jnp.issubdtype(decisions.dtype, jnp.inexact) else None
+    dtype = _inputs.accumulation_dtype(jnp.float32 if floating is None else floating.dtype)
+    inputs = _inputs.prepare(decisions.astype(dtype), labels, where, weights, name="decisions")
+    return soft_confusion(inputs.logits, inputs.labels, inputs.weight, axis)
+
+
+def soft_confusion(s: Array, y: Array, w: Array, axis: int | tuple[int, ...] | None) -> Confusion:
+    """`confusion` of checked floating inputs, for callers that hold `_inputs.Inputs`."""
+    positive, negative = w * y, w * (1 - y)
+    return Confusion(
+        tp=jnp.sum(s * positive, axis),
+        fp=jnp.sum(s * negative, axis),
+        fn=jnp.sum((1 - s) * positive, axis),
+        tn=jnp.sum((1 - s) * negative, axis),
+    )

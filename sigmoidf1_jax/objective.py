@@ -1,0 +1,153 @@
+"""Objective: a loss as sums over examples (statistics) and a function of those sums (value)."""
+
+import dataclasses
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float
+
+from sigmoidf1_jax._inputs import Labels, Logits, Weights, Where
+
+Statistics = Any
+AxisName = str | tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Objective:
+    """A loss of the form `value(sum over examples of statistics)`.
+
+    Objectives are frozen dataclasses and pytrees: numeric hyperparameters are leaves (so they
+    can be differentiated, scheduled and mapped over), choices are static. A subclass defines
+    `statistics` and `value`; everything else follows. Statistics of disjoint sets of examples
+    add up leaf by leaf, which is what makes the loss of the global batch exact however the
+    batch is cut.
+
+    >>> import jax.numpy as jnp
+    >>> import sigmoidf1_jax as sf
+    >>> objective = sf.objectives.soft_f1(average="micro")
+    >>> logits, labels = jnp.array([[2.0, -1.0], [0.0, 1.0]]), jnp.array([[1, 0], [0, 1]])
+    >>> first = objective.statistics(logits[:1], labels[:1])
+    >>> second = objective.statistics(logits[1:], labels[1:])
+    >>> both = jax.tree.map(jnp.add, first, second)
+    >>> bool(jnp.allclose(objective.value(both), objective(logits, labels)))
+    True
+    """
+
+    def statistics(
+        self,
+        logits: Logits,
+        labels: Labels,
+        *,
+        where: Where = None,
+        weights: Weights = None,
+    ) -> Statistics:
+        """A pytree of sums over all leading axes (the examples)."""
+        raise NotImplementedError
+
+    def value(self, statistics: Statistics) -> Float[Array, ""] | Float[Array, " labels"]:
+        """The loss as a function of summed statistics."""
+        raise NotImplementedError
+
+    def __call__(
+        self,
+        logits: Logits,
+        labels: Labels,
+        *,
+        where: Where = None,
+        weights: Weights = None,
+        axis_name: AxisName | None = None,
+    ) -> Float[Array, ""] | Float[Array, " labels"]:
+        """The loss of the batch, or of the global batch when `axis_name` is given.
+
+        Args:
+          logits: [..., num_labels] floating; every leading axis holds examples.
+          labels: same shape; bool, integer or floating in [0, 1].
+          where: True where an entry counts; broadcasts to the labels' shape.
+          weights: weights >= 0; broadcast to the labels' shape.
+          axis_name: mapped axis (or axes) of pmap, shard_map or vmap over which the statistics
+            are summed.
+
+        Returns:
+          A scalar, or [num_labels] for `average=None`; in the logits' dtype, float32 at least.
+
+        Raises:
+          ValueError, TypeError: see `losses`; shapes and dtypes at trace time, values (NaN,
+            labels outside [0, 1], negative weights) on concrete arrays or under checkify.
+        """
+        statistics = self.statistics(logits, labels, where=where, weights=weights)
+        if axis_name is not None:
+            statistics = jax.lax.psum(statistics, axis_name)
+        return self.value(statistics)
+
+    def __mul__(self, weight: ArrayLike) -> "WeightedSum":
+        if isinstance(weight, Objective):
+            return NotImplemented
+        return WeightedSum((self,), (weight,))
+
+    __rmul__ = __mul__
+
+    def __add__(self, other: "Objective") -> "WeightedSum":
+        if not isinstance(other, Objective):
+            return NotImplemented
+        mine, theirs = _as_sum(self), _as_sum(other)
+        return WeightedSum(mine.parts + theirs.parts, mine.weights + theirs.weights)
+
+    def __radd__(self, other: Any) -> "Objective":
+        # sum([...]) starts from 0.
+        return self if isinstance(other, int) and other == 0 else NotImplemented
+
+    # Without this a NumPy scalar on the left of * would build an object array.
+    __array_ufunc__ = None
+
+    def __repr__(self) -> str:
+        fields = ", ".join(f"{f.name}={getattr(self, f.name)!r}" for f in dataclasses.fields(self))
+        return f"{type(self).__name__}({fields})"
+
+
+@functools.partial(
+    jax.tree_util.register_dataclass, data_fields=["parts", "weights"], meta_fields=[]
+)
+@dataclasses.dataclass(frozen=True, repr=False)
+class WeightedSum(Objective):
+    """`sum(weight * part)`: statistics side by side, values summed.
+
+    >>> import sigmoidf1_jax as sf
+    >>> len((0.3 * sf.objectives.binary_cross_entropy() + sf.objectives.soft_f1()).parts)
+    2
+    """
+
+    parts: tuple[Objective, ...]
+    weights: tuple[ArrayLike, ...]
+
+    def statistics(
+        self, logits: Logits, labels: Labels, *, where: Where = None, weights: Weights = None
+    ) -> Statistics:
+        return tuple(
+            part.statistics(logits, labels, where=where, weights=weights) for part in self.parts
+        )
+
+    def value(self, statistics: Statistics) -> Float[Array, ""] | Float[Array, " labels"]:
+        total: Any = 0.0
+        for part, weight, statistic in zip(self.parts, self.weights, statistics, strict=True):
+            value = part.value(statistic)
+            total = total + jnp.asarray(weight, value.dtype) * value
+        return total
+
+    def __mul__(self, weight: ArrayLike) -> "WeightedSum":
+        if isinstance(weight, Objective):
+            return NotImplemented
+        return WeightedSum(self.parts, tuple(w * weight for w in self.weights))
+
+    __rmul__ = __mul__
+
+    def __repr__(self) -> str:
+        return " + ".join(f"{w} * {p!r}" for w, p in zip(self.weights, self.parts, strict=True))
+
+
+def _as_sum(objective: Objective) -> WeightedSum:
+    if isinstance(objective, WeightedSum):
+        return objective
+    return WeightedSum((objective,), (1.0,))

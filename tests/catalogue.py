@@ -1,0 +1,113 @@
+"""The losses that every test of the battery runs over, with inputs that stress them."""
+
+import dataclasses
+from typing import Any
+
+import jax
+import numpy as np
+
+import sigmoidf1_jax as sf
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """One loss with hyperparameters; `smooth` is the highest order `check_grads` may test."""
+
+    name: str
+    hyper: dict[str, Any] = dataclasses.field(default_factory=dict)
+    smooth: int = 2
+
+    def __str__(self) -> str:
+        hyper = ",".join(f"{k}={getattr(v, '__name__', v)}" for k, v in self.hyper.items())
+        return f"{self.name}({hyper})"
+
+    @property
+    def objective(self) -> sf.Objective:
+        return getattr(sf.objectives, self.name)(**self.hyper)
+
+    def loss(self, logits, labels, **kwargs):
+        return getattr(sf.losses, self.name)(logits, labels, **self.hyper, **kwargs)
+
+    @property
+    def pointwise(self) -> bool:
+        return self.name in POINTWISE
+
+
+POINTWISE = {"binary_cross_entropy", "focal"}
+AVERAGES = ("macro", "micro", "weighted", "samples", None)
+
+CASES = [
+    Case("binary_cross_entropy"),
+    Case("binary_cross_entropy", {"pos_weight": 3.0, "label_smoothing": 0.1}),
+    Case("focal"),
+    Case("focal", {"gamma": 0.5, "alpha": 0.25}),
+    *(Case("sigmoid_f1", {"slope": 3.0, "offset": 0.5, "average": a}) for a in AVERAGES),
+    *(Case("soft_f1", {"average": a, "smoothing": 0.1}) for a in AVERAGES),
+    Case("soft_f1"),
+    Case("soft_f1", {"zero_division": 1.0}),
+    Case("sigmoid_f1", {"surrogate": sf.surrogates.sigmoid_of_probability(10.0, -0.5)}),
+    Case("double_soft_f1"),
+    Case("double_soft_f1", {"average": "samples"}),
+    Case("unbounded_f1", {"smoothing": 30.0}),
+    Case("f_beta", {"beta": 2.0}),
+    Case("f_beta", {"beta": 0.5, "average": "micro"}),
+    Case("tversky", {"alpha": 0.3, "beta": 0.7}),
+    Case("from_score", {"score": sf.scores.balanced_accuracy}),
+    Case("from_score", {"score": sf.scores.informedness, "average": "samples"}),
+    Case("from_score", {"score": sf.scores.cohen_kappa}),
+    Case("from_score", {"score": sf.scores.mcc}),
+    Case("from_score", {"score": sf.scores.g_mean}),
+    Case("from_score", {"score": sf.scores.specificity, "average": "weighted"}),
+    Case("from_score", {"score": sf.scores.f1, "surrogate": sf.surrogates.raised_cosine()}, 1),
+    Case("from_score", {"score": sf.scores.f1, "surrogate": sf.surrogates.linear()}, 1),
+]
+
+
+def batch(seed: int, shape: tuple[int, ...] = (12, 5), scale: float = 2.0, density: float = 0.35):
+    """Random float64 logits and labels; every label and every example has both classes."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(0, scale, shape)
+    labels = (rng.random(shape) < density).astype(np.int32)
+    flat = labels.reshape(-1, shape[-1])
+    rows, columns = flat.shape
+    for i in range(max(rows, columns)):
+        flat[i % rows, i % columns] = 1
+        flat[i % rows, (i + 1) % columns] = 0
+    return logits, flat.reshape(shape)
+
+
+def edge_cases(seed: int = 0) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray | None]]:
+    """Inputs at which naive implementations overflow or divide by zero: logits, labels, where."""
+    logits, labels = batch(seed, (8, 6), scale=3.0)
+    huge = np.sign(logits) * 1e4
+    empty_and_full = labels.copy()
+    empty_and_full[:, 1], empty_and_full[:, 2] = 0, 1
+    empty_and_full[3], empty_and_full[4] = 0, 1
+    right = np.where(labels == 1, 1e4, -1e4)
+    masked = np.ones(labels.shape, bool)
+    masked[:, 0], masked[2] = False, False
+    nan = logits.copy()
+    nan[2] = np.nan
+    return {
+        "huge": (huge, labels, None),
+        "huge and right": (right, labels, None),
+        "huge and wrong": (-right, labels, None),
+        "empty and full labels and rows": (logits, empty_and_full, None),
+        "huge, empty and full": (huge, empty_and_full, None),
+        "all negative": (np.full_like(logits, -60.0), np.zeros_like(labels), None),
+        "all far below": (np.full_like(logits, -1e4), np.zeros_like(labels), None),
+        "all positive": (np.full_like(logits, 60.0), np.ones_like(labels), None),
+        "zeros": (np.zeros_like(logits), np.zeros_like(labels), None),
+        "minus 88": (np.full_like(logits, -88.0), empty_and_full, None),
+        "minus 100": (np.full_like(logits, -100.0), empty_and_full, None),
+        "masked label and row": (logits, labels, masked),
+        "everything masked": (logits, labels, np.zeros(labels.shape, bool)),
+        "NaN behind the mask": (nan, labels, masked),
+    }
+
+
+def tree_allclose(a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-6) -> None:
+    """Asserts that two pytrees have equal structure and close leaves."""
+    assert jax.tree.structure(a) == jax.tree.structure(b)
+    for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
+        np.testing.assert_allclose(x, y, rtol=rtol, atol=atol)
