@@ -1,0 +1,33 @@
+"""Yeast: functions of 2,417 genes from micro-array and phylogenetic features, 14 labels."""
+
+import csv
+import gzip
+
+import numpy as np
+import numpy.typing as npt
+
+from experiments.errors import UserError
+
+SOURCE = (
+    "Elisseeff and Weston, NIPS 2001; the Mulan version as carried by the Python package river "
+    "(BSD-3), OpenML 40597"
+)
+
+
+def yeast() -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_], tuple[str, ...], str]:
+    """Features [2417, 103], labels [2417, 14], label names, source."""
+    try:
+        from river.datasets import Yeast
+    except ImportError as error:
+        raise UserError(
+            "data set yeast is carried by the package river, which is not installed; "
+            "pip install 'sigmoidf1-jax[experiments]'"
+        ) from error
+    with gzip.open(Yeast().path, "rt", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    columns = list(rows[0])
+    label_names = tuple(c for c in columns if c.startswith("Class"))
+    feature_names = [c for c in columns if c not in label_names]
+    features = np.array([[float(row[c]) for c in feature_names] for row in rows], np.float32)
+    labels = np.array([[row[c] == "1" for c in label_names] for row in rows])
+    return features, labels, label_names, SOURCE

@@ -1,0 +1,142 @@
+"""Decisions fitted on validation and metrics computed on test, for all seeds at once."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float
+
+from sigmoidf1_jax import decisions, metrics
+from sigmoidf1_jax.averaging import Average
+
+Scores = Float[Array, "rows labels"]
+Labels = Bool[Array, "rows labels"]
+Fit = Callable[[Scores, Labels, Labels], decisions.Threshold]
+Metric = Callable[[Labels, Labels, Labels], Array]
+
+AVERAGES: tuple[Average, ...] = ("micro", "macro", "weighted", "samples")
+SELECTION_AVERAGES: tuple[Average, ...] = ("micro", "macro", "samples")
+# Scores are probabilities, so these thresholds cover their range.
+CURVE_THRESHOLDS = np.linspace(0.02, 0.98, 49)
+SELECTION_THRESHOLDS = np.linspace(0.05, 0.95, 19)
+
+# Name -> fit(scores, labels, where) on validation.
+DECISIONS: dict[str, Fit] = {
+    "fixed": lambda scores, labels, where: decisions.fixed(0.5),
+    "global": lambda scores, labels, where: decisions.global_threshold(
+        scores, labels, where=where
+    ),
+    "per_label": lambda scores, labels, where: decisions.per_label_threshold(
+        scores, labels, where=where
+    ),
+}
+
+
+def _averaged(metric: Callable[..., Array], average: Average) -> Metric:
+    return lambda d, y, where: metric(d, y, average=average, where=where)
+
+
+# Name -> metric(decisions, labels, where).
+METRICS: dict[str, Metric] = {
+    **{
+        f"{average}_{name}": _averaged(getattr(metrics, name), average)
+        for name in ("f1", "precision", "recall")
+        for average in AVERAGES
+    },
+    "hamming_loss": lambda d, y, where: metrics.hamming_loss(d, y, where=where),
+    "subset_accuracy": lambda d, y, where: metrics.subset_accuracy(d, y, where=where),
+}
+
+
+class Part(NamedTuple):
+    """One part (validation or test) of all seeds' splits: [seeds, rows, labels]."""
+
+    scores: Float[Array, "seeds rows labels"]
+    labels: Bool[Array, "seeds rows labels"]
+    where: Bool[Array, "seeds rows labels"]
+
+
+def mean_f1(decided: Labels, labels: Labels, where: Labels) -> Float[Array, ""]:
+    """What runs are selected by: the mean of micro, macro and samples F1."""
+    return jnp.mean(
+        jnp.stack(
+            [metrics.f1(decided, labels, average=a, where=where) for a in SELECTION_AVERAGES]
+        )
+    )
+
+
+def selection_criteria(scores: Scores, labels: Labels, where: Labels) -> Float[Array, "2"]:
+    """`mean_f1` at 0.5, and at the best of a grid of global thresholds."""
+    at = jax.lax.map(
+        lambda t: mean_f1(scores >= t, labels, where), jnp.asarray(SELECTION_THRESHOLDS, jnp.float32)
+    )
+    return jnp.stack([mean_f1(scores >= 0.5, labels, where), jnp.max(at)])
+
+
+# Which criterion selects the run that a decision is applied to.
+CRITERION = {"fixed": 0, "global": 1, "per_label": 1}
+
+
+@jax.jit
+def evaluate(
+    validation: dict[str, Part], test: dict[str, Part]
+) -> dict[str, dict[str, dict[str, Float[Array, " seeds"]]]]:
+    """decision -> part -> metric -> value per seed; decisions see validation labels only."""
+
+    def one_seed(name: str, fitted_on: Part, applied_to: Part) -> dict[str, dict[str, Array]]:
+        decision = DECISIONS[name](*fitted_on)
+
+        def scored(part: Part) -> dict[str, Array]:
+            decided = decision(part.scores)
+            return {m: f(decided, part.labels, part.where) for m, f in METRICS.items()}
+
+        return {"validation": scored(fitted_on), "test": scored(applied_to)}
+
+    return {
+        name: jax.vmap(lambda v, t, name=name: one_seed(name, v, t))(validation[name], test[name])
+        for name in DECISIONS
+    }
+
+
+class Curves(NamedTuple):
+    """What the plots show, on test, averaged over seeds unless said otherwise."""
+
+    f1: Float[Array, "thresholds averages"]  # order of SELECTION_AVERAGES
+    sorted_scores: Float[Array, "quartiles labels"]  # 25, 50, 75 % over examples of all seeds
+    predicted_count: Float[Array, " true_count"]  # mean predicted number of labels at 0.5
+    examples: Float[Array, " true_count"]  # number of examples with that true number of labels
+
+
+@jax.jit
+def curves(test: Part) -> Curves:
+    """F1 against threshold, sorted scores, and predicted against true number of labels."""
+
+    def at(threshold: Array) -> Array:
+        def one_seed(part: Part) -> Array:
+            values = [
+                metrics.f1(part.scores >= threshold, part.labels, average=a, where=part.where)
+                for a in SELECTION_AVERAGES
+            ]
+            return jnp.stack(values)
+
+        return jnp.mean(jax.vmap(one_seed)(test), 0)
+
+    num_labels = test.labels.shape[-1]
+    counted = jnp.any(test.where, -1)
+    ordered = jnp.sort(test.scores, axis=-1, descending=True)
+    ordered = jnp.where(counted[..., None], ordered, jnp.nan).reshape(-1, num_labels)
+    true = jnp.sum(test.labels & test.where, -1)
+    predicted = jnp.sum((test.scores >= 0.5) & test.where, -1)
+    of_count = (true[..., None] == jnp.arange(num_labels + 1)) & counted[..., None]
+    examples = jnp.sum(of_count, (0, 1))
+    total = jnp.sum(of_count * predicted[..., None], (0, 1))
+    return Curves(
+        f1=jax.lax.map(at, jnp.asarray(CURVE_THRESHOLDS, jnp.float32)),
+        sorted_scores=jnp.nanquantile(ordered, jnp.array([0.25, 0.5, 0.75]), axis=0),
+        predicted_count=total / jnp.maximum(examples, 1),
+        examples=examples,
+    )
+
+

@@ -1,0 +1,280 @@
+"""Population training: seeds x settings of one objective in one compiled program."""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import chex
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import optax
+from jax.typing import ArrayLike
+from jaxtyping import Array, Bool, Float, Int, Num, PRNGKeyArray
+
+from sigmoidf1_jax.objective import Objective
+
+Criteria = Callable[
+    [Float[Array, "rows labels"], Num[Array, "rows labels"], Bool[Array, "rows labels"]],
+    Float[Array, " criteria"],
+]
+Optimizer = Callable[[ArrayLike, ArrayLike], optax.GradientTransformation]
+
+
+@functools.partial(
+    jax.tree_util.register_dataclass,
+    data_fields=["objective", "learning_rate", "weight_decay"],
+    meta_fields=[],
+)
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """What is tuned: an objective with its hyperparameters, and the optimizer's."""
+
+    objective: Objective
+    learning_rate: ArrayLike = 1e-3
+    weight_decay: ArrayLike = 0.0
+
+
+def stack(settings: Sequence[Setting]) -> Setting:
+    """K settings of one objective as one batched `Setting` with leaves [K, ...].
+
+    Raises:
+      ValueError: no settings, or settings whose objectives differ in more than numbers.
+
+    Example:
+      >>> import sigmoidf1_jax as sf
+      >>> settings = [Setting(sf.objectives.sigmoid_f1(slope=s)) for s in (1.0, 2.0)]
+      >>> stack(settings).objective.surrogate
+      sigmoid(slope=Array([1., 2.], dtype=float32), offset=Array([0., 0.], dtype=float32))
+    """
+    if not settings:
+        raise ValueError("settings must not be empty")
+    structures = {jax.tree.structure(setting) for setting in settings}
+    if len(structures) > 1:
+        raise ValueError(
+            "all settings must be of one objective and differ in numbers only, "
+            f"got {[setting.objective for setting in settings]}"
+        )
+    return jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(x) for x in leaves]), *settings)
+
+
+class Split(NamedTuple):
+    """One train / validation split per seed, as row numbers into the examples.
+
+    `train` is [seeds, n] and `validation` [seeds, m]; shorter splits are padded with -1. Features
+    enter the network as `(features - shift) * scale`, both [seeds, num_features]: statistics of
+    the training rows.
+    """
+
+    train: Int[Array, "seeds train"]
+    validation: Int[Array, "seeds validation"]
+    shift: Float[Array, "seeds features"]
+    scale: Float[Array, "seeds features"]
+
+
+class Population(NamedTuple):
+    """Trained runs. S seeds, K settings, E epochs, M selection criteria.
+
+    `params` holds, for every run and criterion, the parameters of the epoch in which the
+    criterion was greatest on validation; `best_epoch` is -1 (and the parameters are the initial
+    ones) where it was never a number.
+    """
+
+    params: Any  # leaves [S, K, M, ...]
+    best: Float[Array, "S K M"]
+    best_epoch: Int[Array, "S K M"]
+    criteria: Float[Array, "S K E M"]
+    loss: Float[Array, "S K E"]
+
+
+def adamw(learning_rate: ArrayLike, weight_decay: ArrayLike) -> optax.GradientTransformation:
+    """The default optimizer: Adam with decoupled weight decay."""
+    return optax.adamw(learning_rate, weight_decay=weight_decay)
+
+
+def population(
+    model: nn.Module,
+    settings: Setting,
+    features: Float[Array, "examples features"],
+    labels: Num[Array, "examples labels"] | Bool[Array, "examples labels"],
+    split: Split,
+    keys: PRNGKeyArray,
+    *,
+    epochs: int,
+    batch_size: int,
+    criteria: Criteria,
+    where: Bool[Array, "examples labels"] | None = None,
+    optimizer: Optimizer = adamw,
+    progress: Callable[[int], None] | None = None,
+) -> Population:
+    """Trains every setting on every seed's split, in one jitted program.
+
+    All runs advance together: epochs are scanned, seeds and settings are mapped. Settings of one
+    seed see the same initial parameters and the same batches, so that they differ in nothing
+    else. After each epoch the criteria are computed on validation; per criterion only the
+    parameters of the best epoch so far are kept, so memory does not grow with the epochs.
+
+    Args:
+      model: Flax module, [rows, num_features] -> logits [rows, num_labels].
+      settings: batched setting, leaves [K, ...]; see `stack`.
+      features: [examples, num_features], shared by all seeds.
+      labels: [examples, num_labels].
+      split: rows of each seed's split, and its standardisation.
+      keys: [S] PRNG keys, for initial parameters and for shuffling.
+      epochs: passes over the training rows, >= 1.
+      batch_size: rows in a step; the last batch of an epoch holds what is left, masked.
+      criteria: `(logits, labels, where) -> [M]` on validation, greater is better.
+      where: True where an entry counts (missing labels).
+      optimizer: `(learning_rate, weight_decay) -> optax transformation`.
+      progress: called on the host with the number of each finished epoch.
+
+    Returns:
+      A `Population`.
+
+    Raises:
+      ValueError: shapes that do not fit, `epochs` or `batch_size` < 1, an empty split.
+    """
+    if epochs < 1 or batch_size < 1:
+        raise ValueError(f"epochs and batch_size must be >= 1, got {epochs} and {batch_size}")
+    features, labels = jnp.asarray(features), jnp.asarray(labels)
+    where = jnp.ones(labels.shape, bool) if where is None else jnp.asarray(where)
+    chex.assert_rank([features, labels, where], 2, exception_type=ValueError)
+    chex.assert_equal_shape([labels, where], exception_type=ValueError)
+    chex.assert_equal_shape_prefix([features, labels], 1, exception_type=ValueError)
+    split = Split(*(jnp.asarray(x) for x in split))
+    chex.assert_equal_shape_prefix([*split, keys], 1, exception_type=ValueError)
+    for name in ("train", "validation"):
+        if not bool(jnp.all(jnp.any(getattr(split, name) >= 0, axis=1))):
+            raise ValueError(f"the {name} split of a seed has no rows")
+    return _train(
+        model,
+        epochs,
+        min(batch_size, split.train.shape[1]),
+        criteria,
+        optimizer,
+        progress,
+        settings,
+        features,
+        labels,
+        where,
+        split,
+        keys,
+    )
+
+
+class _Run(NamedTuple):
+    """What one run carries from epoch to epoch."""
+
+    params: Any
+    optimizer_state: Any
+    best_params: Any  # leaves [M, ...]
+    best: Array  # [M]
+    best_epoch: Array  # [M]
+
+
+@functools.partial(jax.jit, static_argnums=range(6))
+def _train(  # type: ignore[no-untyped-def]
+    model,
+    epochs,
+    batch_size,
+    criteria,
+    optimizer,
+    progress,
+    settings,
+    features,
+    labels,
+    where,
+    split,
+    keys,
+):
+    def gather(rows, shift, scale):  # type: ignore[no-untyped-def]
+        """Features, labels and mask of some rows; rows of -1 count for nothing."""
+        x = (features[rows] - shift) * scale
+        return x, labels[rows], where[rows] & (rows >= 0)[:, None]
+
+    def loss(params, setting, batch):  # type: ignore[no-untyped-def]
+        x, y, mask = batch
+        return setting.objective(model.apply(params, x), y, where=mask)
+
+    def update(run, setting, batch):  # type: ignore[no-untyped-def]
+        value, gradient = jax.value_and_grad(loss)(run.params, setting, batch)
+        transformation = optimizer(setting.learning_rate, setting.weight_decay)
+        updates, state = transformation.update(gradient, run.optimizer_state, run.params)
+        params = optax.apply_updates(run.params, updates)
+        return run._replace(params=params, optimizer_state=state), value
+
+    def select(run, validation, epoch):  # type: ignore[no-untyped-def]
+        x, y, mask = validation
+        values = criteria(model.apply(run.params, x), y, mask)
+        better = values > run.best
+
+        def keep(new, old):  # type: ignore[no-untyped-def]
+            return jnp.where(better.reshape((-1,) + (1,) * new.ndim), new[None], old)
+
+        run = run._replace(
+            best_params=jax.tree.map(keep, run.params, run.best_params),
+            best=jnp.where(better, values, run.best),
+            best_epoch=jnp.where(better, epoch, run.best_epoch),
+        )
+        return run, values
+
+    def seed_epoch(runs, part, key, epoch):  # type: ignore[no-untyped-def]
+        """One epoch of all settings of one seed."""
+        rows = _shuffled_batches(jax.random.fold_in(key, epoch), part.train, batch_size)
+
+        def step(runs, rows):  # type: ignore[no-untyped-def]
+            batch = gather(rows, part.shift, part.scale)
+            runs, values = jax.vmap(update, (0, 0, None))(runs, settings, batch)
+            return runs, (values, jnp.any(batch[2]))
+
+        runs, (values, used) = jax.lax.scan(step, runs, rows)
+        validation = gather(part.validation, part.shift, part.scale)
+        runs, criteria_values = jax.vmap(select, (0, None, None))(runs, validation, epoch)
+        return runs, (jnp.mean(values, 0, where=used[:, None]), criteria_values)
+
+    def epoch_step(runs, epoch):  # type: ignore[no-untyped-def]
+        out = jax.vmap(seed_epoch, (0, 0, 0, None))(runs, split, keys, epoch)
+        if progress is not None:
+            jax.debug.callback(progress, epoch)
+        return out
+
+    def initial(key):  # type: ignore[no-untyped-def]
+        params = model.init(key, features[:1])
+        sizes = jax.eval_shape(
+            lambda p: criteria(model.apply(p, features[:1]), labels[:1], where[:1]), params
+        )
+        number = sizes.shape[0]
+        states = jax.vmap(lambda s: optimizer(s.learning_rate, s.weight_decay).init(params))(
+            settings
+        )
+        count = jax.tree.leaves(settings)[0].shape[0]
+
+        def repeat(times, tree):  # type: ignore[no-untyped-def]
+            return jax.tree.map(lambda x: jnp.broadcast_to(x, (times, *x.shape)), tree)
+
+        return _Run(
+            params=repeat(count, params),
+            optimizer_state=states,
+            best_params=repeat(count, repeat(number, params)),
+            best=jnp.full((count, number), -jnp.inf, sizes.dtype),
+            best_epoch=jnp.full((count, number), -1, jnp.int32),
+        )
+
+    runs = jax.vmap(initial)(keys)
+    runs, (losses, values) = jax.lax.scan(epoch_step, runs, jnp.arange(epochs, dtype=jnp.int32))
+    return Population(
+        params=runs.best_params,
+        best=runs.best,
+        best_epoch=runs.best_epoch,
+        criteria=jnp.moveaxis(values, 0, 2),
+        loss=jnp.moveaxis(losses, 0, 2),
+    )
+
+
+def _shuffled_batches(key: Array, rows: Array, batch_size: int) -> Array:
+    """[steps, batch_size] row numbers in random order, padding (-1) last."""
+    order = jnp.argsort(jnp.where(rows >= 0, jax.random.uniform(key, rows.shape), 2.0))
+    steps = -(-rows.shape[0] // batch_size)
+    padding = steps * batch_size - rows.shape[0]
+    return jnp.pad(rows[order], (0, padding), constant_values=-1).reshape(steps, batch_size)
