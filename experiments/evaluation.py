@@ -1,5 +1,6 @@
 """Decisions fitted on validation and metrics computed on test, for all seeds at once."""
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -25,9 +26,7 @@ SELECTION_THRESHOLDS = np.linspace(0.05, 0.95, 19)
 # Name -> fit(scores, labels, where) on validation.
 DECISIONS: dict[str, Fit] = {
     "fixed": lambda scores, labels, where: decisions.fixed(0.5),
-    "global": lambda scores, labels, where: decisions.global_threshold(
-        scores, labels, where=where
-    ),
+    "global": lambda scores, labels, where: decisions.global_threshold(scores, labels, where=where),
     "per_label": lambda scores, labels, where: decisions.per_label_threshold(
         scores, labels, where=where
     ),
@@ -61,16 +60,15 @@ class Part(NamedTuple):
 def mean_f1(decided: Labels, labels: Labels, where: Labels) -> Float[Array, ""]:
     """What runs are selected by: the mean of micro, macro and samples F1."""
     return jnp.mean(
-        jnp.stack(
-            [metrics.f1(decided, labels, average=a, where=where) for a in SELECTION_AVERAGES]
-        )
+        jnp.stack([metrics.f1(decided, labels, average=a, where=where) for a in SELECTION_AVERAGES])
     )
 
 
 def selection_criteria(scores: Scores, labels: Labels, where: Labels) -> Float[Array, "2"]:
     """`mean_f1` at 0.5, and at the best of a grid of global thresholds."""
     at = jax.lax.map(
-        lambda t: mean_f1(scores >= t, labels, where), jnp.asarray(SELECTION_THRESHOLDS, jnp.float32)
+        lambda t: mean_f1(scores >= t, labels, where),
+        jnp.asarray(SELECTION_THRESHOLDS, jnp.float32),
     )
     return jnp.stack([mean_f1(scores >= 0.5, labels, where), jnp.max(at)])
 
@@ -79,25 +77,38 @@ def selection_criteria(scores: Scores, labels: Labels, where: Labels) -> Float[A
 CRITERION = {"fixed": 0, "global": 1, "per_label": 1}
 
 
-@jax.jit
 def evaluate(
     validation: dict[str, Part], test: dict[str, Part]
 ) -> dict[str, dict[str, dict[str, Float[Array, " seeds"]]]]:
-    """decision -> part -> metric -> value per seed; decisions see validation labels only."""
+    """Decision -> part -> metric -> value per seed; decisions see validation labels only."""
+    values = {}
+    for name in DECISIONS:
+        decision = _fit(name, validation[name])
+        values[name] = {
+            "validation": _scored(decision, validation[name]),
+            "test": _scored(decision, test[name]),
+        }
+    return values
 
-    def one_seed(name: str, fitted_on: Part, applied_to: Part) -> dict[str, dict[str, Array]]:
-        decision = DECISIONS[name](*fitted_on)
 
-        def scored(part: Part) -> dict[str, Array]:
-            decided = decision(part.scores)
-            return {m: f(decided, part.labels, part.where) for m, f in METRICS.items()}
+@functools.partial(jax.jit, static_argnums=0)
+def _fit(name: str, validation: Part) -> decisions.Threshold:
+    """Thresholds [seeds, num_labels], whatever the decision, so that scoring compiles once."""
 
-        return {"validation": scored(fitted_on), "test": scored(applied_to)}
+    def one_seed(part: Part) -> decisions.Threshold:
+        threshold = DECISIONS[name](*part).threshold
+        return decisions.Threshold(jnp.broadcast_to(threshold, part.scores.shape[-1:]))
 
-    return {
-        name: jax.vmap(lambda v, t, name=name: one_seed(name, v, t))(validation[name], test[name])
-        for name in DECISIONS
-    }
+    return jax.vmap(one_seed)(validation)
+
+
+@jax.jit
+def _scored(decision: decisions.Threshold, part: Part) -> dict[str, Float[Array, " seeds"]]:
+    def one_seed(decision: decisions.Threshold, part: Part) -> dict[str, Array]:
+        decided = decision(part.scores)
+        return {name: metric(decided, part.labels, part.where) for name, metric in METRICS.items()}
+
+    return jax.vmap(one_seed)(decision, part)
 
 
 class Curves(NamedTuple):
@@ -138,5 +149,3 @@ def curves(test: Part) -> Curves:
         predicted_count=total / jnp.maximum(examples, 1),
         examples=examples,
     )
-
-

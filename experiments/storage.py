@@ -80,4 +80,6 @@ def read_json(path: pathlib.Path) -> Any:
     except FileNotFoundError:
         return None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not valid JSON ({error}); delete it to compute it again") from error
+        raise UserError(
+            f"{path} is not valid JSON ({error}); delete it to compute it again"
+        ) from error

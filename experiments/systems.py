@@ -10,10 +10,11 @@ import numpy as np
 from jaxtyping import Array
 
 import sigmoidf1_jax as sf
+from sigmoidf1_jax.averaging import Average
 from sigmoidf1_jax.training import Setting
 
 objectives = sf.objectives
-AVERAGES = ("macro", "micro", "samples")
+AVERAGES: tuple[Average, ...] = ("macro", "micro", "samples")
 
 
 def _identity(logits: Array) -> Array:
@@ -74,13 +75,13 @@ def tuning_settings(system: System, budget: int) -> tuple[list[Setting], list[di
     depend on the data or the seed.
     """
     space = {**OPTIMIZER_SPACE, **system.space}
-    points = [dict(zip(space, values, strict=True)) for values in itertools.product(*space.values())]
+    points = [
+        dict(zip(space, values, strict=True)) for values in itertools.product(*space.values())
+    ]
     order = 1 + np.random.default_rng(0).permutation(len(points) - 1)
     chosen = [points[0], *(points[i] for i in order[: budget - 1])]
     return [_setting(system, **point) for point in chosen], chosen
 
 
-def _setting(
-    system: System, learning_rate: float, weight_decay: float, **hyper: Any
-) -> Setting:
+def _setting(system: System, learning_rate: float, weight_decay: float, **hyper: Any) -> Setting:
     return Setting(system.objective(**hyper), learning_rate, weight_decay)

@@ -1,0 +1,44 @@
+"""Command line: `python -m experiments {compare} ...`."""
+
+import sys
+from collections.abc import Sequence
+
+import tyro
+
+from experiments.errors import UserError
+
+COMMANDS = {"compare": "train every loss with one tuning budget and compare them on test"}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit code: 2 for a user's mistake, 130 if interrupted."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print("usage: python -m experiments COMMAND [--help] [options]\n\ncommands:")
+        for name, help_text in COMMANDS.items():
+            print(f"  {name:10} {help_text}")
+        print("\nexample: python -m experiments compare --dataset yeast --quick")
+        return 0
+    command, *rest = arguments
+    if command not in COMMANDS:
+        print(f"error: unknown command {command!r}; known: {', '.join(COMMANDS)}", file=sys.stderr)
+        return 2
+    # Imported here so that --help and mistakes answer at once.
+    from experiments import compare
+
+    options = tyro.cli(compare.Compare, args=rest, prog=f"python -m experiments {command}")
+    try:
+        compare.run(options)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(
+            "interrupted; the same command goes on from the losses that are done", file=sys.stderr
+        )
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,164 @@
+"""Figures of the comparison, each drawn from the systems' records."""
+
+import io
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from experiments.evaluation import CURVE_THRESHOLDS, SELECTION_AVERAGES
+from experiments.references import all_positive
+from experiments.report import MAIN_METRICS
+from experiments.systems import SYSTEMS
+
+Records = dict[str, dict[str, Any]]
+DECISION_MARKERS = {"fixed": "o", "global": "s", "per_label": "^"}
+
+
+def all_figures(records: Records) -> dict[str, bytes]:
+    """Name -> PNG."""
+    drawn = {
+        "scores": summary(records),
+        "threshold_curves": threshold_curves(records),
+        "label_counts": label_counts(records),
+        "sorted_scores": sorted_scores(records),
+        "learning_curves": learning_curves(records),
+    }
+    return {name: _png(figure) for name, figure in drawn.items()}
+
+
+def _png(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    return buffer.getvalue()
+
+
+def _colours(records: Records) -> dict[str, Any]:
+    palette = matplotlib.colormaps["tab20"]
+    return {name: palette(i % palette.N) for i, name in enumerate(records)}
+
+
+def _grid(number: int, columns: int, size: tuple[float, float], **kwargs: Any) -> Any:
+    rows = -(-number // columns)
+    figure = Figure(figsize=(size[0] * columns, size[1] * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False, **kwargs).ravel()
+    for spare in axes[number:]:
+        spare.set_visible(False)
+    return figure, axes[:number]
+
+
+def _legend(figure: Figure, axis: Axes) -> None:
+    """One legend beside the panels, so that it covers no curve."""
+    figure.legend(*axis.get_legend_handles_labels(), loc="outside right center", fontsize=8)
+
+
+def summary(records: Records) -> Figure:
+    """Each metric's mean and standard deviation over seeds, by system and decision."""
+    figure, axes = _grid(
+        len(MAIN_METRICS), len(MAIN_METRICS), (2.7, 0.32 * len(records) + 1.2), sharey=True
+    )
+    names = list(records)
+    for axis, (metric, title) in zip(axes, MAIN_METRICS.items(), strict=True):
+        for offset, (decision, marker) in zip(
+            (-0.2, 0, 0.2), DECISION_MARKERS.items(), strict=True
+        ):
+            shown = [
+                (i, records[n]["values"][decision]["test"][metric])
+                for i, n in enumerate(names)
+                if decision in records[n]["values"]
+            ]
+            axis.errorbar(
+                [np.mean(v) for _, v in shown],
+                [i + offset for i, _ in shown],
+                xerr=[np.std(v, ddof=1) if len(v) > 1 else 0 for _, v in shown],
+                fmt=marker,
+                markersize=4,
+                linewidth=1,
+                label=decision,
+            )
+        axis.set_title(title, fontsize=10)
+        axis.grid(alpha=0.3)
+    axes[0].set_yticks(range(len(names)), names)
+    axes[0].invert_yaxis()
+    axes[0].legend(fontsize=7, title="decision", title_fontsize=7)
+    figure.suptitle("Test scores: mean and standard deviation over seeds", fontsize=11)
+    return figure
+
+
+def threshold_curves(records: Records) -> Figure:
+    """F1 against one threshold on the scores, on test."""
+    figure, axes = _grid(len(SELECTION_AVERAGES), len(SELECTION_AVERAGES), (4.2, 3.6), sharey=True)
+    colours = _colours(records)
+    for i, (axis, average) in enumerate(zip(axes, SELECTION_AVERAGES, strict=True)):
+        for name, record in records.items():
+            dashed = "-" if name in SYSTEMS else "--"
+            curve = np.asarray(record["curves"]["f1"])[:, i]
+            axis.plot(
+                CURVE_THRESHOLDS, curve, dashed, color=colours[name], label=name, linewidth=1.5
+            )
+        axis.axvline(0.5, color="grey", linewidth=0.7)
+        axis.set(title=f"{average} F1", xlabel="threshold", xlim=(0, 1))
+        axis.grid(alpha=0.3)
+    _legend(figure, axes[0])
+    figure.suptitle("F1 on test against one threshold for all labels: flat is robust", fontsize=11)
+    return figure
+
+
+def label_counts(records: Records) -> Figure:
+    """Mean predicted number of labels for each true number, at 0.5."""
+    figure, axes = _grid(1, 1, (6.5, 5))
+    axis, colours = axes[0], _colours(records)
+    some = next(iter(records.values()))["curves"]
+    seen = np.asarray(some["examples"]) > 0
+    counts = np.flatnonzero(seen)
+    axis.plot(counts, counts, color="black", linewidth=0.8, label="true number")
+    for name, record in records.items():
+        if name == all_positive.__name__:
+            continue  # a horizontal line far above everything else
+        predicted = np.asarray(record["curves"]["predicted_count"])[seen]
+        axis.plot(counts, predicted, "o-", markersize=3, color=colours[name], label=name)
+    axis.set(xlabel="true number of labels", ylabel="mean predicted number at 0.5")
+    axis.set_title("Does the number of predicted labels follow the true number?", fontsize=11)
+    axis.grid(alpha=0.3)
+    _legend(figure, axis)
+    return figure
+
+
+def sorted_scores(records: Records) -> Figure:
+    """Each example's scores in descending order: median and quartiles over test examples."""
+    shown = [name for name in records if name in SYSTEMS or name == "logistic_regression"]
+    figure, axes = _grid(len(shown), 3, (3.6, 2.6), sharex=True)
+    for axis, name in zip(axes, shown, strict=True):
+        lower, median, upper = np.asarray(records[name]["curves"]["sorted_scores"])
+        ranks = np.arange(1, len(median) + 1)
+        axis.fill_between(ranks, lower, upper, alpha=0.3, linewidth=0)
+        axis.plot(ranks, median, linewidth=1.5)
+        axis.axhline(0.5, color="grey", linewidth=0.7)
+        axis.set_title(name, fontsize=9)
+        axis.set_ylim(min(0, np.min(lower)) - 0.03, max(1, np.max(upper)) + 0.03)
+    figure.suptitle("Scores of an example, sorted: median and quartiles over examples", fontsize=11)
+    figure.supxlabel("rank of the label", fontsize=9)
+    return figure
+
+
+def learning_curves(records: Records) -> Figure:
+    """Training loss and mean validation F1 by epoch, of the runs selected at 0.5."""
+    figure, axes = _grid(2, 2, (5.5, 4))
+    colours = _colours(records)
+    panels: list[tuple[Axes, str, str]] = [
+        (axes[0], "mean_f1", "mean of micro, macro, samples F1 on validation, at 0.5"),
+        (axes[1], "loss", "training loss, relative to the first epoch"),
+    ]
+    for axis, key, title in panels:
+        for name, record in records.items():
+            if "learning" in record:
+                curve = np.array(record["learning"][key], float)
+                curve = curve / abs(curve[0]) if key == "loss" else curve
+                axis.plot(np.arange(1, len(curve) + 1), curve, color=colours[name], label=name)
+        axis.set_title(title, fontsize=9)
+        axis.set_xlabel("epoch")
+        axis.grid(alpha=0.3)
+    _legend(figure, axes[0])
+    return figure

@@ -1,0 +1,67 @@
+"""Reference predictors: what any loss has to beat."""
+
+from collections.abc import Callable, Iterator
+
+import jax
+import numpy as np
+import numpy.typing as npt
+from sklearn.linear_model import LogisticRegression
+
+from experiments.evaluation import selection_criteria
+
+Array = npt.NDArray[np.float32]
+# Inverse strengths of regularisation in the order in which a tuning budget tries them.
+REGULARISATION = (1.0, 0.1, 0.01, 10.0, 0.001, 0.3, 0.03, 3.0)
+
+
+def all_positive(labels: npt.NDArray[np.bool_], rows: int) -> Array:
+    """Score 1 for every label: [rows, num_labels]."""
+    return np.ones((rows, labels.shape[1]), np.float32)
+
+
+def label_frequency(labels: npt.NDArray[np.bool_], rows: int) -> Array:
+    """Each label's frequency among the training rows as its score, for every example."""
+    return np.tile(labels.mean(0, dtype=np.float32), (rows, 1))
+
+
+def logistic_regression(
+    train: tuple[Array, npt.NDArray[np.bool_]],
+    validation: tuple[Array, npt.NDArray[np.bool_]],
+    test: Array,
+    budget: int,
+) -> tuple[list[Array], list[Array], list[float]]:
+    """One-vs-rest logistic regression of scikit-learn, its C tuned on validation.
+
+    Returns:
+      Validation scores, test scores and C, one each per selection criterion.
+    """
+    candidates = list(_candidates(train, (validation[0], test), REGULARISATION[:budget]))
+    where = np.ones(validation[1].shape, bool)
+    criteria = np.array(
+        [_criteria(v.astype(np.float32), validation[1], where) for _, (v, _) in candidates]
+    )
+    best = [candidates[i] for i in criteria.argmax(0)]
+    return [b[1][0] for b in best], [b[1][1] for b in best], [b[0] for b in best]
+
+
+_criteria: Callable[..., jax.Array] = jax.jit(selection_criteria)
+
+
+def _candidates(
+    train: tuple[Array, npt.NDArray[np.bool_]],
+    parts: tuple[Array, Array],
+    values: tuple[float, ...],
+) -> Iterator[tuple[float, tuple[Array, Array]]]:
+    features, labels = train
+    for c in values:
+        scores = tuple(np.empty((len(x), labels.shape[1]), np.float32) for x in parts)
+        for label in range(labels.shape[1]):
+            y = labels[:, label]
+            if y.min() == y.max():  # one class: there is nothing to fit
+                for target in scores:
+                    target[:, label] = y[0]
+                continue
+            model = LogisticRegression(C=c, max_iter=1000).fit(features, y)
+            for target, x in zip(scores, parts, strict=True):
+                target[:, label] = model.predict_proba(x)[:, 1]
+        yield c, (scores[0], scores[1])

@@ -1,0 +1,149 @@
+"""Objective: pytree, weighted sums, and what they refuse."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import sigmoidf1_jax as sf
+from tests.catalogue import batch
+
+LOGITS, LABELS = batch(0)
+LOGITS = jnp.asarray(LOGITS, jnp.float32)
+
+
+def test_numbers_are_leaves_and_choices_are_static():
+    objective = sf.objectives.sigmoid_f1(slope=2.0, offset=0.5, average="micro")
+    assert 2.0 in jax.tree.leaves(objective)
+    assert "micro" not in jax.tree.leaves(objective)
+    other = sf.objectives.sigmoid_f1(slope=7.0, average="micro")
+    assert jax.tree.structure(objective) == jax.tree.structure(other)
+    assert jax.tree.structure(objective) != jax.tree.structure(sf.objectives.sigmoid_f1())
+
+
+def test_a_batched_objective_maps_over_its_slopes():
+    slopes = jnp.array([0.5, 1.0, 4.0])
+    objectives = jax.vmap(lambda s: sf.objectives.sigmoid_f1(slope=s))(slopes)
+    mapped = jax.vmap(lambda o: o(LOGITS, LABELS))(objectives)
+    looped = [sf.losses.sigmoid_f1(LOGITS, LABELS, slope=s) for s in slopes]
+    np.testing.assert_allclose(mapped, looped, rtol=1e-6)
+
+
+def test_gradient_with_respect_to_the_slope():
+    objective = sf.objectives.sigmoid_f1(slope=2.0)
+    gradient = jax.grad(lambda o: o(LOGITS, LABELS))(objective)
+    step = 1e-2
+    up, down = (sf.losses.sigmoid_f1(LOGITS, LABELS, slope=2.0 + d) for d in (step, -step))
+    np.testing.assert_allclose(
+        gradient.surrogate.parameters["slope"], (up - down) / (2 * step), rtol=1e-2
+    )
+
+
+def test_slope_per_label_equals_each_label_alone():
+    slopes = jnp.array([0.5, 1.0, 2.0, 3.0, 4.0])
+    together = sf.losses.sigmoid_f1(LOGITS, LABELS, slope=slopes, average=None)
+    alone = [
+        sf.losses.sigmoid_f1(LOGITS[:, [c]], LABELS[:, [c]], slope=slopes[c]) for c in range(5)
+    ]
+    np.testing.assert_allclose(together, alone, rtol=1e-5)
+
+
+def test_weighted_sums_add_values():
+    bce, f1 = sf.objectives.binary_cross_entropy(), sf.objectives.soft_f1(average="micro")
+    total = 0.3 * bce + f1 * 2 + 0.5 * (bce + f1)
+    expected = 0.8 * bce(LOGITS, LABELS) + 2.5 * f1(LOGITS, LABELS)
+    np.testing.assert_allclose(total(LOGITS, LABELS), expected, rtol=1e-6)
+    np.testing.assert_allclose(
+        sum([bce, f1])(LOGITS, LABELS), bce(LOGITS, LABELS) + f1(LOGITS, LABELS), rtol=1e-6
+    )
+    np.testing.assert_allclose(
+        (np.float32(2) * bce)(LOGITS, LABELS), 2 * bce(LOGITS, LABELS), rtol=1e-6
+    )
+    np.testing.assert_allclose((jnp.float32(2) * bce)(LOGITS, LABELS), 2 * bce(LOGITS, LABELS))
+
+
+def test_weights_of_a_sum_are_leaves():
+    bce, f1 = sf.objectives.binary_cross_entropy(), sf.objectives.soft_f1()
+    mixes = jax.vmap(lambda w: w * bce + f1)(jnp.array([0.1, 1.0]))
+    values = jax.vmap(lambda o: o(LOGITS, LABELS))(mixes)
+    expected = [(w * bce + f1)(LOGITS, LABELS) for w in (0.1, 1.0)]
+    np.testing.assert_allclose(values, expected, rtol=1e-6)
+
+
+def test_objectives_do_not_multiply():
+    bce = sf.objectives.binary_cross_entropy()
+    with pytest.raises(TypeError):
+        bce * bce
+    with pytest.raises(TypeError):
+        bce + 1
+
+
+def test_repr_shows_hyperparameters():
+    text = repr(0.5 * sf.objectives.sigmoid_f1(slope=2.0))
+    assert "sigmoid(slope=2.0, offset=0.0)" in text
+    assert "average='macro'" in text
+    assert text.startswith("0.5 * ")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda o: o.sigmoid_f1(slope=0.0), "slope must be a finite number > 0, got 0"),
+        (lambda o: o.sigmoid_f1(slope=float("nan")), "slope must be a finite number > 0"),
+        (lambda o: o.soft_f1(smoothing=-1.0), "smoothing must be a finite number >= 0"),
+        (lambda o: o.soft_f1(average="mean"), "average must be 'micro', .* got 'mean'"),
+        (lambda o: o.f_beta(beta=-1.0), "beta must be a finite number > 0"),
+        (
+            lambda o: o.sigmoid_f1(slope=2.0, surrogate=sf.surrogates.probability()),
+            "pass slope and offset to the surrogate",
+        ),
+        (
+            lambda o: o.sigmoid_f1(slope=[1.0, 2.0])(LOGITS, LABELS),
+            r"slope must be a scalar or have shape \[num_labels\] = \(5,\), got \(2,\)",
+        ),
+        (
+            lambda o: o.f_beta(beta=np.ones(5), average="micro")(LOGITS, LABELS),
+            "a score must be elementwise",
+        ),
+    ],
+)
+def test_wrong_hyperparameters_are_named(make, message):
+    with pytest.raises(ValueError, match=message):
+        make(sf.objectives)
+
+
+def test_functools_partial_is_a_score():
+    import functools
+
+    score = functools.partial(sf.scores.f_beta, beta=2.0, smoothing=0.5)
+    value = sf.losses.from_score(LOGITS, LABELS, score)
+    np.testing.assert_allclose(
+        value, sf.losses.f_beta(LOGITS, LABELS, beta=2.0, smoothing=0.5), rtol=1e-6
+    )
+    assert 2.0 in jax.tree.leaves(sf.objectives.from_score(score))
+    with pytest.raises(TypeError, match="by keyword"):
+        sf.objectives.from_score(functools.partial(sf.scores.f_beta, None))
+
+
+def test_a_label_absent_from_the_batch_has_no_gradient_without_smoothing_and_one_with_it():
+    labels = LABELS.copy()
+    labels[:, 2] = 0
+    for smoothing, moves in ((0.0, False), (0.1, True)):
+        gradient = jax.grad(lambda z, a=smoothing: sf.losses.soft_f1(z, labels, smoothing=a))(
+            LOGITS
+        )
+        assert bool(jnp.any(gradient[:, 2] != 0)) is moves
+
+
+def test_macro_of_one_label_is_micro():
+    for name in ("sigmoid_f1", "soft_f1", "double_soft_f1"):
+        loss = getattr(sf.losses, name)
+        macro, micro = (loss(LOGITS[:, :1], LABELS[:, :1], average=a) for a in ("macro", "micro"))
+        np.testing.assert_allclose(macro, micro, rtol=1e-6)
+
+
+def test_mean_of_shard_losses_is_not_the_loss_of_the_batch():
+    """The reason for statistics: averaging per-shard F1 losses gives another number."""
+    loss = sf.objectives.soft_f1()
+    shards = jnp.mean(jnp.stack([loss(LOGITS[i::4], LABELS[i::4]) for i in range(4)]))
+    assert abs(float(shards - loss(LOGITS, LABELS))) > 0.01

@@ -1,0 +1,150 @@
+"""Population training: the same runs as a plain loop, selected honestly."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import sigmoidf1_jax as sf
+from sigmoidf1_jax import models, training
+
+
+def problem(examples=60, features=4, labels=3, seeds=2):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(examples, features)).astype(np.float32)
+    y = (x @ rng.normal(size=(features, labels)) + rng.normal(size=(examples, labels))) > 0.3
+    orders = [np.random.default_rng(s).permutation(examples) for s in range(seeds)]
+    train = np.stack([o[:40] for o in orders])
+    validation = np.stack([o[40:] for o in orders])
+    shift = np.stack([x[t].mean(0) for t in train])
+    scale = np.stack([1 / x[t].std(0) for t in train])
+    return x, y, training.Split(train, validation, shift, scale)
+
+
+def micro_f1(logits, labels, where):
+    value = sf.metrics.f1(logits >= 0, labels, average="micro", where=where)
+    return jnp.stack([value, -value])
+
+
+SETTINGS = [
+    training.Setting(sf.objectives.sigmoid_f1(slope=s, average="micro"), lr, 0.01)
+    for s, lr in ((1.0, 1e-2), (3.0, 3e-2))
+]
+KEYS = jax.random.split(jax.random.key(1), 2)
+MODEL = models.MLP(3, (8,))
+
+
+def train(**changes):
+    x, y, split = problem()
+    arguments = {"epochs": 4, "batch_size": 16, "criteria": micro_f1, **changes}
+    return training.population(
+        arguments.pop("model", MODEL),
+        arguments.pop("settings", training.stack(SETTINGS)),
+        arguments.pop("features", x),
+        arguments.pop("labels", y),
+        arguments.pop("split", split),
+        KEYS,
+        **arguments,
+    )
+
+
+def test_a_run_equals_a_plain_training_loop():
+    x, y, split = problem()
+    result = train(epochs=1, batch_size=40)
+    for seed in range(2):
+        for k, setting in enumerate(SETTINGS):
+            rows = split.train[seed]
+            inputs = (x - split.shift[seed]) * split.scale[seed]
+            params = MODEL.init(KEYS[seed], inputs[:1])
+            optimizer = optax.adamw(setting.learning_rate, weight_decay=setting.weight_decay)
+
+            # One full batch: its order does not matter.
+            def loss(p, setting=setting, inputs=inputs, rows=rows):
+                return setting.objective(MODEL.apply(p, inputs[rows]), y[rows])
+
+            value, gradient = jax.value_and_grad(loss)(params)
+            updates, _ = optimizer.update(gradient, optimizer.init(params), params)
+            expected = optax.apply_updates(params, updates)
+            np.testing.assert_allclose(result.loss[seed, k, 0], value, rtol=1e-5)
+            for got, want in zip(
+                jax.tree.leaves(result.params), jax.tree.leaves(expected), strict=True
+            ):
+                np.testing.assert_allclose(got[seed, k, 0], want, rtol=1e-4, atol=1e-5)
+
+
+def test_the_best_epoch_of_each_criterion_is_kept():
+    result = train(epochs=6)
+    assert result.criteria.shape == (2, 2, 6, 2)
+    np.testing.assert_allclose(result.best, result.criteria.max(2))
+    np.testing.assert_array_equal(result.best_epoch, result.criteria.argmax(2))
+    x, y, split = problem()
+    for seed in range(2):
+        rows = split.validation[seed]
+        inputs = (x[rows] - split.shift[seed]) * split.scale[seed]
+        for k in range(2):
+            for m in range(2):
+                params = jax.tree.map(lambda p, s=seed, k=k, m=m: p[s, k, m], result.params)
+                value = micro_f1(MODEL.apply(params, inputs), y[rows], np.ones((20, 3), bool))[m]
+                np.testing.assert_allclose(value, result.best[seed, k, m], rtol=1e-5)
+
+
+def test_padded_rows_and_masked_labels_count_for_nothing():
+    x, y, split = problem()
+    plain = train()
+    padded = split._replace(
+        train=np.pad(split.train, ((0, 0), (0, 5)), constant_values=-1),
+        validation=np.pad(split.validation, ((0, 0), (0, 3)), constant_values=-1),
+    )
+    # The same shuffling needs the same number of rows, so compare what does not depend on it.
+    np.testing.assert_allclose(
+        train(split=padded, epochs=1, batch_size=64).loss,
+        train(epochs=1, batch_size=64).loss,
+        rtol=1e-5,
+    )
+    where = np.ones(y.shape, bool)
+    where[:, 1] = False
+    wrong = y.copy()
+    wrong[:, 1] = ~wrong[:, 1]
+    a, b = train(where=where), train(where=where, labels=wrong)
+    np.testing.assert_array_equal(a.loss, b.loss)
+    assert not np.array_equal(a.loss, plain.loss)
+
+
+def test_a_run_that_is_not_finite_is_never_selected_over_a_finite_one():
+    def sometimes_nan(logits, labels, where):
+        return jnp.where(jnp.isfinite(logits).all(), 1.0, jnp.nan)[None]
+
+    settings = [training.Setting(sf.objectives.binary_cross_entropy(), lr) for lr in (1e-2, np.inf)]
+    result = train(settings=training.stack(settings), criteria=sometimes_nan)
+    assert np.isfinite(result.best[:, 0]).all()
+    assert (result.best_epoch[:, 1] == -1).all()
+
+
+def test_progress_is_told_of_every_epoch():
+    seen = []
+    train(epochs=5, progress=lambda epoch: seen.append(int(epoch)))
+    jax.effects_barrier()
+    assert sorted(seen) == [0, 1, 2, 3, 4]
+
+
+def test_settings_of_different_objectives_do_not_stack():
+    with pytest.raises(ValueError, match="one objective"):
+        training.stack(
+            [
+                training.Setting(sf.objectives.soft_f1()),
+                training.Setting(sf.objectives.soft_f1(average="micro")),
+            ]
+        )
+    with pytest.raises(ValueError, match="must not be empty"):
+        training.stack([])
+
+
+def test_bad_input_is_named():
+    x, y, split = problem()
+    with pytest.raises(ValueError, match="epochs and batch_size must be >= 1, got 0 and 16"):
+        train(epochs=0)
+    with pytest.raises(ValueError, match="the validation split of a seed has no rows"):
+        train(split=split._replace(validation=np.full((2, 3), -1)))
+    with pytest.raises(ValueError, match="prefix"):
+        train(features=x[:-1])
