@@ -45,8 +45,8 @@ def stack(settings: Sequence[Setting]) -> Setting:
     Example:
       >>> import sigmoidf1_jax as sf
       >>> settings = [Setting(sf.objectives.sigmoid_f1(slope=s)) for s in (1.0, 2.0)]
-      >>> stack(settings).objective.surrogate
-      sigmoid(slope=Array([1., 2.], dtype=float32), offset=Array([0., 0.], dtype=float32))
+      >>> stack(settings).objective.surrogate.parameters["slope"].tolist()
+      [1.0, 2.0]
     """
     if not settings:
         raise ValueError("settings must not be empty")
