@@ -10,6 +10,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from sigmoidf1_jax import _inputs
 from sigmoidf1_jax import scores as score_functions
+from sigmoidf1_jax._bound import as_bound, bind
 from sigmoidf1_jax.confusion import Confusion
 from sigmoidf1_jax.scores import Score
 
@@ -85,13 +86,14 @@ def warn_labels(bad: Array, text: str, stacklevel: int = 3) -> None:
 
 
 def score_or_f_beta(score: Score | None, beta: ArrayLike) -> Score:
-    """`score`, or F-beta if it is None."""
+    """`score`, or F-beta if it is None; as a pytree, so that jitted code is compiled once."""
     _inputs.check_hyperparameter("beta", beta, above=0.0)
     if score is not None:
-        return score
-    return lambda counts: score_functions.f_beta(counts, beta)
+        return as_bound(score)
+    return bind(score_functions.f_beta, beta=jnp.asarray(beta, float))
 
 
+@jax.jit
 def sweep(scores: Array, labels: Array, counted: Array, score: Score) -> tuple[Array, Array]:
     """Scores of each column in descending order, [n, groups], and `score` of the top k.
 
@@ -111,6 +113,7 @@ def sweep(scores: Array, labels: Array, counted: Array, score: Score) -> tuple[A
     return ordered, score(counts)
 
 
+@jax.jit
 def best_threshold(ordered: Array, values: Array) -> Array:
     """Per column, the largest threshold of greatest value; +inf unless it beats k = 0.
 

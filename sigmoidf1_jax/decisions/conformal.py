@@ -1,15 +1,16 @@
 """Conformal risk control: a threshold whose expected risk on new examples is at most alpha."""
 
-import functools
 import warnings
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array
 
 from sigmoidf1_jax import _inputs
 from sigmoidf1_jax import scores as score_functions
+from sigmoidf1_jax._bound import as_bound, bind
 from sigmoidf1_jax._inputs import Labels, Where
 from sigmoidf1_jax.decisions import _shared
 from sigmoidf1_jax.decisions._shared import Scores
@@ -99,8 +100,7 @@ def conformal_risk(
     low = jnp.asarray(lowest, scores.dtype)
     if low.ndim or (not isinstance(low, jax.core.Tracer) and bool(jnp.isnan(low))):
         raise ValueError(f"lowest must be a number, got {lowest}")
-    if score is None:
-        score = functools.partial(score_functions.recall, zero_division=1.0)
+    score = bind(score_functions.recall, zero_division=1.0) if score is None else as_bound(score)
     threshold, reached = _controlled(scores, labels, counted, score, level, low)
     if not isinstance(reached, jax.core.Tracer) and not bool(reached):
         then = "every label is predicted" if _is_minus_inf(lowest) else "no guarantee holds"
@@ -123,9 +123,10 @@ def _check_alpha(alpha: ArrayLike) -> None:
 
 
 def _is_minus_inf(lowest: ArrayLike) -> bool:
-    return not isinstance(lowest, jax.core.Tracer) and bool(jnp.all(jnp.isneginf(lowest)))
+    return not isinstance(lowest, jax.core.Tracer) and bool(np.all(np.isneginf(lowest)))
 
 
+@jax.jit
 def _miss_rate(scores: Array, labels: Array, level: Array) -> Array:
     """Per label, the largest positive's score below which at most alpha (n + 1) - 1 lie."""
     ordered = jnp.sort(jnp.where(labels, scores, jnp.inf), axis=0)
@@ -134,6 +135,7 @@ def _miss_rate(scores: Array, labels: Array, level: Array) -> Array:
     return jnp.where(allowed >= 0, chosen, -jnp.inf)
 
 
+@jax.jit
 def _controlled(
     scores: Array, labels: Array, counted: Array, score: Score, level: Array, lowest: Array
 ) -> tuple[Array, Array]:

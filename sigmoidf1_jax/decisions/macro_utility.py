@@ -275,8 +275,8 @@ def frank_wolfe(
         shape = jnp.shape(probabilities)
         _, y, _ = _shared.prepare(jnp.zeros(shape), labels, _shared.mask_of(where, shape))
         truth = y.astype(p.dtype)
-    fitted = _frank_wolfe(p, truth, weight, as_bound(score), k, iterations)
-    return FrankWolfe(*fitted, k)
+    slopes, offsets, mixture, best = _frank_wolfe(p, truth, weight, as_bound(score), k, iterations)
+    return FrankWolfe(slopes, offsets, mixture, best, k)
 
 
 def _check_k(k: int, num_labels: int) -> None:

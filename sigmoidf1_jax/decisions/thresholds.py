@@ -107,12 +107,13 @@ def global_threshold(
     scores, labels, counted = _shared.prepare(scores, labels, where)
     chosen = _shared.score_or_f_beta(score, beta)
     in_fold = _folds(folds, counted)
-    fit = functools.partial(_best_global, average=average, score=chosen)
     if folds == 1:
-        return Threshold(fit(scores, labels, counted))
-    own = jax.vmap(lambda fold: fit(jnp.where(fold, scores, -jnp.inf), labels & fold, fold))(
-        in_fold
-    )
+        return Threshold(_best_global(scores, labels, counted, chosen, average))
+    own = jax.vmap(
+        lambda fold: _best_global(
+            jnp.where(fold, scores, -jnp.inf), labels & fold, fold, chosen, average
+        )
+    )(in_fold)
     return Threshold(_mean_of_folds(own, jnp.any(labels & in_fold, (1, 2))))
 
 
@@ -206,15 +207,16 @@ def _mean_of_folds(thresholds: Array, usable: Array) -> Array:
     return jnp.where(count > 0, total / jnp.maximum(count, 1), jnp.inf)
 
 
+@functools.partial(jax.jit, static_argnames="average")
 def _best_global(
-    scores: Array, labels: Array, counted: Array, average: ThresholdAverage, score: Score
+    scores: Array, labels: Array, counted: Array, score: Score, average: ThresholdAverage
 ) -> Array:
     # Groups are columns: [entries of a group, groups].
     if average == "micro":
         grouped = [x.reshape(-1, 1) for x in (scores, labels, counted)]
     else:
         grouped = [x.T if average == "samples" else x for x in (scores, labels, counted)]
-    ordered, values = _shared.sweep(*grouped, score)
+    ordered, values = _shared.sweep(grouped[0], grouped[1], grouped[2], score)
     # The change of a group's score by its k-th entry; one without counted entries has none.
     present = jnp.any(grouped[2], 0)
     change = jnp.where(present, jnp.diff(values, axis=0), 0).ravel()
