@@ -309,9 +309,11 @@ def _ascend(
     p: Array, weight: Array, score: Score, tolerance: Array, k: int, max_sweeps: int
 ) -> Array:
     counted = weight > 0
+    rows = jnp.sum(counted, 0)
+    Running = tuple[Confusion, Array]
 
-    def row(counts: Confusion, inputs: tuple[Array, ...]) -> tuple[Confusion, Array]:
-        p, w, counted, old = inputs
+    def row(running: Running, inputs: tuple[Array, ...]) -> tuple[Running, Array]:
+        (counts, predicted), (p, w, counted, old) = running, inputs
         zero = jnp.zeros_like(p)
         positive = Confusion(tp=w * p, fp=w * (1 - p), fn=zero, tn=zero)
         negative = Confusion(tp=zero, fp=zero, fn=w * p, tn=w * (1 - p))
@@ -319,18 +321,27 @@ def _ascend(
         def contribution(decided: Array) -> Confusion:
             return jax.tree.map(lambda a, b: jnp.where(decided, a, b), positive, negative)
 
-        # Subtracting can leave -1e-9 of a count that is 0.
         others = jax.tree.map(lambda c, r: jnp.maximum(c - r, 0), counts, contribution(old))
+        # Subtracting can leave 1e-9 of a count that is 0, and the ratio of two such remainders
+        # is any number. Whole numbers tell where nothing is left.
+        predicted = predicted - old
+        some, some_not = predicted > 0, predicted < rows - counted
+        others = Confusion(
+            tp=jnp.where(some, others.tp, 0),
+            fp=jnp.where(some, others.fp, 0),
+            fn=jnp.where(some_not, others.fn, 0),
+            tn=jnp.where(some_not, others.tn, 0),
+        )
         gain = score(others + positive) - score(others + negative)
         chosen = _select(jnp.where(counted, gain, -jnp.inf), k) & counted
-        return others + contribution(chosen), chosen
+        return (others + contribution(chosen), predicted + chosen), chosen
 
     State = tuple[Array, Array, Array, Array]
 
     def sweep(state: State) -> State:
         decided, utility, _, sweeps = state
         # Counted afresh each time, so that rounding does not pile up over sweeps.
-        counts = _counts(decided, p, weight)
+        counts = (_counts(decided, p, weight), jnp.sum(decided, 0))
         _, new = jax.lax.scan(row, counts, (p, weight, counted, decided))
         value = jnp.mean(score(_counts(new, p, weight)))
         return new, value, value - utility, sweeps + 1

