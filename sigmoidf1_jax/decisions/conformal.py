@@ -123,7 +123,7 @@ def _check_alpha(alpha: ArrayLike) -> None:
 
 
 def _is_minus_inf(lowest: ArrayLike) -> bool:
-    return not isinstance(lowest, jax.core.Tracer) and bool(np.all(np.isneginf(lowest)))
+    return not isinstance(lowest, jax.core.Tracer) and bool(np.all(np.asarray(lowest) == -np.inf))
 
 
 @jax.jit

@@ -55,8 +55,7 @@ def test_miss_rate_of_each_label_over_a_thousand_splits_is_at_most_alpha():
     def one(key):
         scores, labels = simulate(key, 60)
         decided = d.conformal_risk(scores[:60], labels[:60], alpha=0.2, per_label=True)(scores[60:])
-        missed = jnp.sum(labels[60:] & ~decided, 0) / jnp.maximum(jnp.sum(labels[60:], 0), 1)
-        return missed
+        return jnp.sum(labels[60:] & ~decided, 0) / jnp.maximum(jnp.sum(labels[60:], 0), 1)
 
     missed = np.asarray(jax.jit(jax.vmap(one))(jax.random.split(jax.random.key(1), SPLITS)))
     error = missed.std(0) / np.sqrt(SPLITS)

@@ -211,7 +211,7 @@ def test_bad_arguments_raise():
         d.per_label_threshold(p[:0], labels[:0])
 
 
-@pytest.mark.parametrize("case", ["case_a", "case_b1", "case_b2", "case_c", "case_d", "case_e"])
+@pytest.mark.parametrize("case", ["case_a", "case_b1", "case_b2", "case_e"])
 def test_goldens_of_scikit_learns_precision_recall_curve(goldens, case):
     vectors = goldens("decisions")
     p, labels = vectors[f"inputs/{case}/probs"], vectors[f"inputs/{case}/labels"]
