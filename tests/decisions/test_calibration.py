@@ -62,7 +62,7 @@ def test_perfectly_separated_and_constant_scores_stay_finite():
         p = np.asarray(fit(s, labels)(s))
         assert np.isfinite(p).all()
         assert ((p >= 0) & (p <= 1)).all()
-    # Constant scores get the base rate, smoothed as Platt does: (5/6 * 0 ...) see targets.
+    # Constant scores get the mean target: 2/3 for the positive, 1/5 for three negatives.
     constant = calibration.platt(s, labels)(s)[:, 1]
     np.testing.assert_allclose(constant, (2 / 3 + 3 / 5) / 4, atol=1e-4)
 
