@@ -2,20 +2,19 @@
 
 import dataclasses
 import functools
-import warnings
 from typing import Any, Literal, get_args
 
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
 from sigmoidf1_jax import _inputs
-from sigmoidf1_jax import scores as score_functions
 from sigmoidf1_jax._inputs import Labels, Where
-from sigmoidf1_jax.confusion import Confusion
+from sigmoidf1_jax.decisions import _shared
+from sigmoidf1_jax.decisions._shared import Decided, Scores
+from sigmoidf1_jax.scores import Score
 
-Scores = Float[Array, "*batch labels"]
 ThresholdAverage = Literal["micro", "macro", "samples"]
 
 
@@ -26,13 +25,11 @@ class Threshold:
 
     threshold: Float[Array, ""] | Float[Array, " labels"]
 
-    def __call__(self, scores: Scores) -> Bool[Array, "*batch labels"]:
+    def __call__(self, scores: Scores) -> Decided:
         """True where a label is predicted, in the scores' shape."""
-        scores = _inputs.as_array(scores, "scores")
-        _inputs.check_floating(scores, "scores")
-        _inputs.check_value(
-            lambda: ~jnp.any(jnp.isnan(scores)), scores, message="scores must not be NaN"
-        )
+        scores = _shared.check_scores(scores)
+        # In half precision a float32 threshold could round to the other side of a score.
+        scores = scores.astype(jnp.promote_types(scores.dtype, jnp.result_type(self.threshold)))
         return scores >= _inputs.per_label("threshold", self.threshold, scores)
 
 
@@ -40,14 +37,21 @@ def fixed(threshold: ArrayLike = 0.5) -> Threshold:
     """The decision score >= `threshold`, with nothing to fit.
 
     Args:
-      threshold: scalar or [num_labels]; 0.5 suits probabilities, 0 suits logits.
+      threshold: scalar or [num_labels], not NaN; 0.5 suits probabilities, 0 suits logits.
+
+    Raises:
+      ValueError: NaN thresholds.
 
     Example:
       >>> import jax.numpy as jnp
       >>> fixed(0.5)(jnp.array([0.2, 0.5, 0.9]))
       Array([False,  True,  True], dtype=bool)
     """
-    return Threshold(jnp.asarray(threshold, jnp.result_type(float)))
+    value = _inputs.as_array(threshold, "threshold")
+    _inputs.check_value(
+        lambda: ~jnp.any(jnp.isnan(value)), value, message="threshold must not be NaN"
+    )
+    return Threshold(value.astype(jnp.result_type(float)))
 
 
 def global_threshold(
@@ -56,28 +60,41 @@ def global_threshold(
     *,
     average: ThresholdAverage = "micro",
     beta: ArrayLike = 1.0,
+    score: Score | None = None,
+    folds: int = 1,
     where: Where = None,
 ) -> Threshold:
-    r"""The one threshold that maximises F-beta on the given examples, exactly.
+    r"""The one threshold that maximises F-beta, or any score, on the given examples.
 
     Every distinct score is tried. A group is the whole array (micro), a label (macro) or an
     example (samples); sweeping the sorted scores once, each entry changes the F of its own group
     only, so a running sum of the changes is the average F at every threshold: O(n log n) for n
-    entries. Of equally good thresholds the largest is taken.
+    entries, exact up to the rounding of that sum. Of equally good thresholds the largest is
+    taken.
 
     Args:
-      scores: [batch, num_labels], floating.
+      scores: [..., num_labels], floating.
       labels: same shape, 0 or 1.
-      average: the F-beta to maximise: "micro", "macro" or "samples".
-      beta: weight of recall against precision.
+      average: the average to maximise: "micro", "macro" or "samples".
+      beta: > 0, weight of recall against precision, for the default score F-beta.
+      score: function of a `Confusion` to maximise instead of F-beta, e.g. `sf.scores.mcc`;
+        its values must be finite (`zero_division` not nan).
+      folds: with K > 1, the mean of the thresholds that are best on each of K folds (example i
+        is in fold i mod K), which varies less than the best threshold of all examples. Folds
+        without a positive are left out. Shuffle the examples first if their order means
+        something.
       where: True where an entry counts (missing labels, padded rows); broadcasts to the shape.
 
     Returns:
-      A `Threshold` with a scalar threshold; without any counted positive entry it is +inf
-      (predict nothing).
+      A `Threshold` with a scalar threshold; +inf (predict nothing) where no threshold is better
+      than that, as without any counted positive entry.
 
     Raises:
-      ValueError: shapes, unknown `average`; in concrete arrays NaN scores or labels not 0 or 1.
+      ValueError: shapes, unknown `average`, `folds` outside 1 to the number of examples; in
+        concrete arrays NaN scores or labels not 0 or 1.
+
+    Source: the folds' mean is SCut by cross-validation in Fan and Lin, A Study on Threshold
+    Selection for Multi-label Classification, 2007, on scores that are held out already.
 
     Example:
       >>> import jax.numpy as jnp
@@ -87,21 +104,17 @@ def global_threshold(
     """
     if average not in get_args(ThresholdAverage):
         raise ValueError(f"average must be 'micro', 'macro' or 'samples', got {average!r}")
-    scores, labels, counted = _prepare(scores, labels, where)
-    # Groups are columns: [entries of a group, groups].
-    if average == "micro":
-        shape = (-1, 1)
-        grouped = [x.reshape(shape) for x in (scores, labels, counted)]
-    else:
-        grouped = [x.T if average == "samples" else x for x in (scores, labels, counted)]
-    ordered, f = _sweep(grouped[0], grouped[1], grouped[2], beta)
-    # The change of a group's F by its k-th entry; a group without counted entries has none.
-    present = jnp.any(grouped[2], 0)
-    change = jnp.where(present, jnp.diff(f, axis=0), 0).ravel()
-    flat = ordered.ravel()
-    order = jnp.argsort(flat, descending=True)
-    flat = flat[order]
-    return Threshold(_best(flat[:, None], jnp.cumsum(change[order])[:, None])[0])
+    scores, labels, counted = _shared.prepare(scores, labels, where)
+    chosen = _shared.score_or_f_beta(score, beta)
+    in_fold = _folds(folds, counted)
+    if folds == 1:
+        return Threshold(_best_global(scores, labels, counted, chosen, average))
+    own = jax.vmap(
+        lambda fold: _best_global(
+            jnp.where(fold, scores, -jnp.inf), labels & fold, fold, chosen, average
+        )
+    )(in_fold)
+    return Threshold(_mean_of_folds(own, jnp.any(labels & in_fold, (1, 2))))
 
 
 def per_label_threshold(
@@ -109,10 +122,12 @@ def per_label_threshold(
     labels: Labels,
     *,
     beta: ArrayLike = 1.0,
+    score: Score | None = None,
     min_positives: int = 1,
+    folds: int = 1,
     where: Where = None,
 ) -> Threshold:
-    r"""A threshold per label that maximises that label's F-beta on the given examples (SCut).
+    r"""A threshold per label that maximises that label's F-beta, or any score (SCut).
 
     Every distinct score of the label is tried, ties together, in O(n log n) per label; of
     equally good thresholds the largest is taken. A label with fewer than `min_positives`
@@ -120,19 +135,24 @@ def per_label_threshold(
     noise; outside jit one warning lists such labels.
 
     Args:
-      scores: [batch, num_labels], floating.
+      scores: [..., num_labels], floating.
       labels: same shape, 0 or 1.
-      beta: weight of recall against precision.
+      beta: > 0, weight of recall against precision, for the default score F-beta.
+      score: function of a `Confusion` to maximise instead of F-beta, as in `global_threshold`.
       min_positives: fewest positives, >= 1, for a threshold of the label's own.
+      folds: with K > 1, each label's threshold is the mean of those that are best on each of K
+        folds (example i is in fold i mod K); folds without a positive of the label are left out.
       where: True where an entry counts; broadcasts to the shape.
 
     Returns:
       A `Threshold` with thresholds [num_labels].
 
     Raises:
-      ValueError: shapes, `min_positives` < 1; in concrete arrays NaN scores or labels not 0/1.
+      ValueError: shapes, `min_positives` < 1, `folds` outside 1 to the number of examples; in
+        concrete arrays NaN scores or labels not 0/1.
 
-    Source: Yang, A Study of Thresholding Strategies for Text Categorization, SIGIR 2001.
+    Source: Yang, A Study of Thresholding Strategies for Text Categorization, SIGIR 2001; folds
+    as in Fan and Lin, 2007, on scores that are held out already.
 
     Example:
       >>> import jax.numpy as jnp
@@ -141,72 +161,66 @@ def per_label_threshold(
       >>> per_label_threshold(scores, labels).threshold
       Array([0.75, 0.25], dtype=float32)
     """
-    if min_positives < 1:
-        raise ValueError(f"min_positives must be >= 1, got {min_positives}")
-    scores, labels, counted = _prepare(scores, labels, where)
-    ordered, f = _sweep(scores, labels, counted, beta)
-    own = _best(ordered, f[1:])
-    shared = global_threshold(scores, labels, beta=beta, where=counted).threshold
-    enough = jnp.sum(labels & counted, 0) >= min_positives
-    if not isinstance(enough, jax.core.Tracer) and not bool(enough.all()):
-        rare = [int(c) for c in jnp.flatnonzero(~enough)]
-        warnings.warn(
-            f"labels {rare} have fewer than {min_positives} positives; "
-            "they take the global threshold",
-            stacklevel=2,
-        )
-    return Threshold(jnp.where(enough, own, shared))
-
-
-def _prepare(scores: Any, labels: Any, where: Any) -> tuple[Array, Array, Array]:
-    """Checked [n, labels] scores (-inf where masked), bool labels and mask."""
-    scores, labels = _inputs.as_array(scores, "scores"), _inputs.as_array(labels, "labels")
-    _inputs.check_floating(scores, "scores")
-    _inputs.check_same_shape(scores, labels, "scores")
-    mask, _ = _inputs.entry_weights(labels.shape, jnp.float32, where, None)
-    counted = jnp.ones(labels.shape, bool) if mask is None else mask
-    _inputs.check_value(
-        lambda: ~jnp.any(jnp.isnan(scores) & counted),
-        scores,
-        message="scores must not be NaN where they count",
+    check_count("min_positives", min_positives)
+    scores, labels, counted = _shared.prepare(scores, labels, where)
+    chosen = _shared.score_or_f_beta(score, beta)
+    in_fold = _folds(folds, counted)
+    if folds == 1:
+        own = _shared.best_threshold(*_shared.sweep(scores, labels, counted, chosen))
+    else:
+        each = jax.vmap(
+            lambda fold: _shared.best_threshold(
+                *_shared.sweep(jnp.where(fold, scores, -jnp.inf), labels & fold, fold, chosen)
+            )
+        )(in_fold)
+        own = _mean_of_folds(each, jnp.any(labels & in_fold, 1))
+    rare = jnp.sum(labels, 0) < min_positives
+    shared = global_threshold(
+        scores, labels, beta=beta, score=score, folds=folds, where=counted
+    ).threshold
+    _shared.warn_labels(
+        rare, f"have fewer than {min_positives} positives; they take the global threshold"
     )
-    _inputs.check_value(
-        lambda: jnp.all((labels == 0) | (labels == 1) | ~counted),
-        labels,
-        message="labels must be 0 or 1 where they count",
-    )
-    scores = jnp.where(counted, scores.astype(_inputs.accumulation_dtype(scores.dtype)), -jnp.inf)
-    flat = (-1, scores.shape[-1])
-    return scores.reshape(flat), ((labels == 1) & counted).reshape(flat), counted.reshape(flat)
+    return Threshold(jnp.where(rare, shared, own))
 
 
-def _sweep(scores: Array, labels: Array, counted: Array, beta: ArrayLike) -> tuple[Array, Array]:
-    """Scores of each column in descending order, [n, groups], and F with the top k predicted.
-
-    F has shape [n + 1, groups], k = 0 to n.
-    """
-    order = jnp.argsort(scores, axis=0, descending=True)
-    ordered = jnp.take_along_axis(scores, order, 0)
-
-    def running(x: Array) -> Array:
-        sums = jnp.cumsum(jnp.take_along_axis(x, order, 0), axis=0, dtype=jnp.int32)
-        return jnp.concatenate([jnp.zeros_like(sums[:1]), sums]).astype(scores.dtype)
-
-    tp, predicted = running(labels), running(counted)
-    zero = jnp.zeros_like(tp)
-    counts = Confusion(tp=tp, fp=predicted - tp, fn=tp[-1:] - tp, tn=zero)
-    return ordered, score_functions.f_beta(counts, beta)
+def check_count(name: str, value: Any, low: int = 1, high: int | None = None) -> None:
+    """`value` is a Python integer from `low` to `high`."""
+    ok = isinstance(value, int) and not isinstance(value, bool) and value >= low
+    if not ok or (high is not None and value > high):
+        most = "" if high is None else f" and <= {high}"
+        raise ValueError(f"{name} must be an integer >= {low}{most}, got {value!r}")
 
 
-def _best(ordered: Array, f: Array) -> Array:
-    """Per column, the largest threshold whose F is greatest; +inf if none is above -inf.
+def _folds(folds: int, counted: Array) -> Array:
+    """Counted entries of each fold, [folds, n, labels]."""
+    check_count("folds", folds, 1, counted.shape[0])
+    member = jnp.arange(counted.shape[0]) % folds == jnp.arange(folds)[:, None]
+    return member[..., None] & counted
 
-    `f[k]` is the F with entries 0 to k predicted, so it is the F of a threshold only where the
-    next score differs.
-    """
-    last_of_tie = jnp.concatenate([ordered[:-1] != ordered[1:], jnp.ones_like(ordered[:1], bool)])
-    usable = last_of_tie & (ordered > -jnp.inf)
-    best = jnp.argmax(jnp.where(usable, f, -jnp.inf), axis=0)
-    threshold = jnp.take_along_axis(ordered, best[None], 0)[0]
-    found = jnp.any(usable, 0) & (jnp.take_along_axis(f, best[None], 0)[0] > 0)
-    return jnp.where(found, threshold, jnp.inf)
+
+def _mean_of_folds(thresholds: Array, usable: Array) -> Array:
+    """Mean over folds of the usable finite thresholds; +inf if there is none."""
+    usable &= jnp.isfinite(thresholds)
+    total = jnp.sum(jnp.where(usable, thresholds, 0), 0)
+    count = jnp.sum(usable, 0)
+    return jnp.where(count > 0, total / jnp.maximum(count, 1), jnp.inf)
+
+
+@functools.partial(jax.jit, static_argnames="average")
+def _best_global(
+    scores: Array, labels: Array, counted: Array, score: Score, average: ThresholdAverage
+) -> Array:
+    # Groups are columns: [entries of a group, groups].
+    if average == "micro":
+        grouped = [x.reshape(-1, 1) for x in (scores, labels, counted)]
+    else:
+        grouped = [x.T if average == "samples" else x for x in (scores, labels, counted)]
+    ordered, values = _shared.sweep(grouped[0], grouped[1], grouped[2], score)
+    # The change of a group's score by its k-th entry; one without counted entries has none.
+    present = jnp.any(grouped[2], 0)
+    change = jnp.where(present, jnp.diff(values, axis=0), 0).ravel()
+    flat = ordered.ravel()
+    order = jnp.argsort(flat, descending=True)
+    total = jnp.concatenate([jnp.zeros_like(change[:1]), jnp.cumsum(change[order])])
+    return _shared.best_threshold(flat[order][:, None], total[:, None])[0]
