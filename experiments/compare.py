@@ -16,8 +16,9 @@ from rich.console import Console
 
 from experiments import datasets, evaluation, plots, references, report, significance, storage
 from experiments.datasets import Dataset
+from experiments.decision_rules import DEFAULT, ORACLE, RULES, UNTUNED
 from experiments.errors import UserError
-from experiments.evaluation import CRITERION, DECISIONS, METRICS, Part
+from experiments.evaluation import METRICS, Part
 from experiments.splits import Splits, stratified
 from experiments.systems import BASELINE, SYSTEMS, System, tuning_settings
 from sigmoidf1_jax import models, training
@@ -41,6 +42,8 @@ class Compare:
     """Name of the data set."""
     losses: tuple[str, ...] = ()
     """Losses to compare (default: all). binary_cross_entropy is always there, as baseline."""
+    decisions: tuple[str, ...] = DEFAULT
+    """Decision rules to cross the losses with, or "all"; more than three draw a heat map."""
     seeds: int = 10
     """Number of splits and initialisations, each with a seed of its own."""
     epochs: int = 60
@@ -68,8 +71,16 @@ class Compare:
             raise UserError(
                 f"unknown loss {', '.join(map(repr, unknown))}; known: {', '.join(SYSTEMS)}"
             )
+        rules = tuple(RULES) if self.decisions == ("all",) else self.decisions
+        unknown = [name for name in rules if name not in RULES]
+        if unknown:
+            raise UserError(
+                f"unknown decision {', '.join(map(repr, unknown))}; known: all, {', '.join(RULES)}"
+            )
+        # The default rules are always there: the baseline is one of them.
+        rules = tuple(name for name in RULES if name in {*rules, *DEFAULT})
         ordered = tuple(name for name in SYSTEMS if name in losses or name == BASELINE)
-        resolved = dataclasses.replace(self, losses=ordered)
+        resolved = dataclasses.replace(self, losses=ordered, decisions=rules)
         if self.quick:
             quick: dict[str, Any] = {"seeds": 3, "epochs": 15, "budget": 3}
             # Quick lowers the defaults; a number that the user gave stands.
@@ -196,11 +207,11 @@ def compute(
         validation, test, extra = train_system(SYSTEMS[name], problem, options, progress)
     else:
         validation, test, extra = reference(name, problem, options)
-    by_decision = {d: validation[c] for d, c in CRITERION.items()}
-    test_by_decision = {d: test[c] for d, c in CRITERION.items()}
-    values = evaluation.evaluate(by_decision, test_by_decision)
-    if name == "all_positive":  # it has no threshold to tune
-        values = {"fixed": values["fixed"]}
+    # The all-positive predictor has nothing to tune.
+    rules = [UNTUNED] if name == "all_positive" else options.decisions
+    values = evaluation.evaluate(rules, validation, test)
+    if len(options.decisions) > len(DEFAULT):
+        values[ORACLE] = {"test": evaluation.oracle(test[1])}
     return {
         "system": name,
         "values": jax.tree.map(lambda x: np.asarray(x, np.float64).tolist(), values),
@@ -308,6 +319,12 @@ def reference(
     )
 
 
+def _test(record: Record, decision: str) -> dict[str, list[float]]:
+    """Metric -> values on test; empty where a system has no such decision."""
+    values: dict[str, list[float]] = record["values"].get(decision, {"test": {}})["test"]
+    return values
+
+
 def make_rows(records: dict[str, Record]) -> list[dict[str, Any]]:
     """One row per system, decision and metric, with a paired test against the baseline.
 
@@ -315,6 +332,7 @@ def make_rows(records: dict[str, Record]) -> list[dict[str, Any]]:
     is better on validation; p-values are corrected (Holm) over the systems of one decision.
     """
     rows: list[dict[str, Any]] = []
+    decisions = list(dict.fromkeys(d for r in records.values() for d in r["values"]))
     for metric in METRICS:
         tuned = records[BASELINE]["values"]
         sign = -1 if metric.endswith("loss") else 1
@@ -323,12 +341,11 @@ def make_rows(records: dict[str, Record]) -> list[dict[str, Any]]:
             key=lambda d: sign * float(np.mean(tuned[d]["validation"][metric])),
         )
         against = tuned[baseline]["test"][metric]
-        for decision in DECISIONS:
-            names = [n for n, r in records.items() if decision in r["values"]]
+        for decision in decisions:
+            names = [n for n, r in records.items() if metric in _test(r, decision)]
             values = [records[n]["values"][decision]["test"][metric] for n in names]
-            tested = [
-                (n, decision) != (BASELINE, baseline) for n in names
-            ]  # the baseline is not tested against itself
+            # The baseline is not tested against itself, nor is an oracle, which saw test labels.
+            tested = [(n, decision) != (BASELINE, baseline) and decision != ORACLE for n in names]
             p_values = iter(
                 significance.holm(
                     [
@@ -352,7 +369,7 @@ def make_rows(records: dict[str, Record]) -> list[dict[str, Any]]:
                 for name, value, test in zip(names, values, tested, strict=True)
             ]
     order = {name: i for i, name in enumerate(records)}
-    positions = {d: i for i, d in enumerate(DECISIONS)}
+    positions = {d: i for i, d in enumerate(decisions)}
     return sorted(rows, key=lambda r: (order[r["system"]], positions[r["decision"]]))
 
 

@@ -1,7 +1,7 @@
 """Decisions fitted on validation and metrics computed on test, for all seeds at once."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
@@ -9,12 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from experiments.decision_rules import RULES, UNTUNED, Decision, oracle_f1
 from sigmoidf1_jax import decisions, metrics
 from sigmoidf1_jax.averaging import Average
 
 Scores = Float[Array, "rows labels"]
 Labels = Bool[Array, "rows labels"]
-Fit = Callable[[Scores, Labels, Labels], decisions.Threshold]
 Metric = Callable[[Labels, Labels, Labels], Array]
 
 AVERAGES: tuple[Average, ...] = ("micro", "macro", "weighted", "samples")
@@ -22,15 +22,6 @@ SELECTION_AVERAGES: tuple[Average, ...] = ("micro", "macro", "samples")
 # Scores are probabilities, so these thresholds cover their range.
 CURVE_THRESHOLDS = np.linspace(0.02, 0.98, 49)
 SELECTION_THRESHOLDS = np.linspace(0.05, 0.95, 19)
-
-# Name -> fit(scores, labels, where) on validation.
-DECISIONS: dict[str, Fit] = {
-    "fixed": lambda scores, labels, where: decisions.fixed(0.5),
-    "global": lambda scores, labels, where: decisions.global_threshold(scores, labels, where=where),
-    "per_label": lambda scores, labels, where: decisions.per_label_threshold(
-        scores, labels, where=where
-    ),
-}
 
 
 def _averaged(metric: Callable[..., Array], average: Average) -> Metric:
@@ -73,42 +64,61 @@ def selection_criteria(scores: Scores, labels: Labels, where: Labels) -> Float[A
     return jnp.stack([mean_f1(scores >= 0.5, labels, where), jnp.max(at)])
 
 
-# Which criterion selects the run that a decision is applied to.
-CRITERION = {"fixed": 0, "global": 1, "per_label": 1}
+def criterion(decision: str) -> int:
+    """Which criterion selects the run that a decision is applied to: its F1 at 0.5, or tuned."""
+    return 0 if decision == UNTUNED else 1
+
+
+Values = dict[str, Float[Array, " seeds"]]
 
 
 def evaluate(
-    validation: dict[str, Part], test: dict[str, Part]
-) -> dict[str, dict[str, dict[str, Float[Array, " seeds"]]]]:
-    """Decision -> part -> metric -> value per seed; decisions see validation labels only."""
+    names: Sequence[str], validation: Sequence[Part], test: Sequence[Part]
+) -> dict[str, dict[str, Values]]:
+    """Decision -> part -> metric -> value per seed; decisions see validation labels only.
+
+    `validation` and `test` hold a part per selection criterion.
+    """
     values = {}
-    for name in DECISIONS:
-        decision = _fit(name, validation[name])
+    for name in names:
+        v, t = validation[criterion(name)], test[criterion(name)]
+        decision = _fit(name, v)
+        together = RULES[name].together
         values[name] = {
-            "validation": _scored(decision, validation[name]),
-            "test": _scored(decision, test[name]),
+            "validation": _scored(together, decision, v),
+            "test": _scored(together, decision, t),
         }
     return values
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _fit(name: str, validation: Part) -> decisions.Threshold:
-    """Thresholds [seeds, num_labels], whatever the decision, so that scoring compiles once."""
+def _fit(name: str, validation: Part) -> Decision:
+    """The decisions of all seeds, stacked."""
 
-    def one_seed(part: Part) -> decisions.Threshold:
-        threshold = DECISIONS[name](*part).threshold
-        return decisions.Threshold(jnp.broadcast_to(threshold, part.scores.shape[-1:]))
+    def one_seed(part: Part) -> Decision:
+        decision = RULES[name].fit(*part)
+        if isinstance(decision, decisions.Threshold):  # one shape, so that scoring compiles once
+            per_label = jnp.broadcast_to(decision.threshold, part.scores.shape[-1:])
+            return decisions.Threshold(per_label)
+        return decision
 
     return jax.vmap(one_seed)(validation)
 
 
-@jax.jit
-def _scored(decision: decisions.Threshold, part: Part) -> dict[str, Float[Array, " seeds"]]:
-    def one_seed(decision: decisions.Threshold, part: Part) -> dict[str, Array]:
-        decided = decision(part.scores)
+@functools.partial(jax.jit, static_argnums=0)
+def _scored(together: bool, decision: Decision, part: Part) -> Values:
+    def one_seed(decision: Decision, part: Part) -> Values:
+        mask = {"where": part.where} if together else {}
+        decided = decision(part.scores, **mask)
         return {name: metric(decided, part.labels, part.where) for name, metric in METRICS.items()}
 
     return jax.vmap(one_seed)(decision, part)
+
+
+@jax.jit
+def oracle(test: Part) -> Values:
+    """`oracle_f1` per seed."""
+    return jax.vmap(oracle_f1)(*test)
 
 
 class Curves(NamedTuple):

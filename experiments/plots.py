@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from experiments.decision_rules import DEFAULT, ORACLE
 from experiments.evaluation import CURVE_THRESHOLDS, SELECTION_AVERAGES
 from experiments.references import all_positive
 from experiments.report import MAIN_METRICS
@@ -26,7 +27,14 @@ def all_figures(records: Records) -> dict[str, bytes]:
         "sorted_scores": sorted_scores(records),
         "learning_curves": learning_curves(records),
     }
+    if len(decision_names(records)) > len(DEFAULT):
+        drawn["decisions"] = decision_heat_maps(records)
     return {name: _png(figure) for name, figure in drawn.items()}
+
+
+def decision_names(records: Records) -> list[str]:
+    """All decisions of the records, in order."""
+    return list(dict.fromkeys(d for r in records.values() for d in r["values"]))
 
 
 def _png(figure: Figure) -> bytes:
@@ -103,6 +111,37 @@ def threshold_curves(records: Records) -> Figure:
         axis.grid(alpha=0.3)
     _legend(figure, axes[0])
     figure.suptitle("F1 on test against one threshold for all labels: flat is robust", fontsize=11)
+    return figure
+
+
+def decision_heat_maps(records: Records) -> Figure:
+    """Mean test F1 of every system with every decision rule, one panel per average."""
+    names, rules = list(records), decision_names(records)
+    width = 0.62 * len(rules) + 2.4
+    figure, axes = _grid(len(SELECTION_AVERAGES), 1, (width, 0.36 * len(names) + 1.6))
+    for axis, average in zip(axes, SELECTION_AVERAGES, strict=True):
+        values = np.full((len(names), len(rules)), np.nan)
+        for i, name in enumerate(names):
+            for j, rule in enumerate(rules):
+                found = records[name]["values"].get(rule, {"test": {}})["test"]
+                values[i, j] = np.mean(found.get(f"{average}_f1", np.nan))
+        axis.imshow(values, cmap="viridis", aspect="auto")
+        middle = (np.nanmin(values) + np.nanmax(values)) / 2
+        best = np.nanmax(np.where([r != ORACLE for r in rules], values, np.nan))
+        for i, j in np.argwhere(~np.isnan(values)):
+            text = f"{values[i, j]:.3f}"[1:]
+            axis.text(
+                *(j, i, text),
+                ha="center",
+                va="center",
+                fontsize=7,
+                color="white" if values[i, j] < middle else "black",
+                fontweight="bold" if values[i, j] == best else "normal",
+            )
+        titles = ["oracle (saw test labels)" if r == ORACLE else r for r in rules]
+        axis.set_xticks(range(len(rules)), titles, rotation=35, ha="right", fontsize=7)
+        axis.set_yticks(range(len(names)), names, fontsize=7)
+        axis.set_title(f"{average} F1 on test (bold: the best)", fontsize=10)
     return figure
 
 

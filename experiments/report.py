@@ -7,6 +7,8 @@ from typing import Any
 
 from rich.table import Table
 
+from experiments.decision_rules import DEFAULT, ORACLE
+
 MAIN_METRICS = {
     "micro_f1": "micro F1",
     "macro_f1": "macro F1",
@@ -29,7 +31,8 @@ SIGNIFICANT = 0.05
 NOTE = (
     "Mean ± standard deviation over seeds, on test. Thresholds and hyperparameters were chosen on "
     "validation. + better, - worse than cross-entropy with tuned thresholds (Wilcoxon signed-rank "
-    f"over seeds, Holm-corrected, p < {SIGNIFICANT})."
+    f"over seeds, Holm-corrected, p < {SIGNIFICANT}). "
+    "Rows named oracle saw the test labels: upper bounds, not results."
 )
 
 
@@ -42,7 +45,10 @@ def live_header() -> str:
 def live_rows(name: str, record: dict[str, Any], resumed: bool) -> str:
     """The lines of one finished system."""
     lines = []
-    for decision, parts in record["values"].items():
+    for decision in DEFAULT:
+        parts = record["values"].get(decision)
+        if parts is None:
+            continue
         means = [sum(v := parts["test"][m]) / len(v) for m in MAIN_METRICS]
         lines.append(f"{name:21}{decision:9}" + "".join(f"{x:9.3f}" for x in means))
     return "\n".join(lines) + ("  resumed" if resumed else "")
@@ -54,7 +60,7 @@ def _cells(results: dict[str, Any], metrics: dict[str, str]) -> list[list[str]]:
         cell = cells.setdefault((row["system"], row["decision"]), {})
         if row["metric"] in metrics:
             cell[row["metric"]] = f"{row['mean']:.3f} ± {row['std']:.3f}{_mark(row, results)}"
-    return [[*key, *(cell[m] for m in metrics)] for key, cell in cells.items()]
+    return [[*key, *(cell.get(m, "") for m in metrics)] for key, cell in cells.items()]
 
 
 def _mark(row: dict[str, Any], results: dict[str, Any]) -> str:
@@ -77,7 +83,7 @@ def rich_table(results: dict[str, Any], with_spread: bool) -> Table:
         table.add_column(title.replace(" F1", "\nF1").replace(" loss", "\nloss"), no_wrap=True)
     for system, decision, *values in _cells(results, MAIN_METRICS):
         if not with_spread:
-            values = [v.split(" ")[0] + v[v.index("±") + 7 :] for v in values]
+            values = [v.split(" ")[0] + v.partition("±")[2][6:] for v in values]
         table.add_row(system, decision, *values)
     return table
 
@@ -133,7 +139,9 @@ def html(results: dict[str, Any], figures: dict[str, bytes]) -> str:
 def _html_table(results: dict[str, Any], metrics: dict[str, str]) -> str:
     best = {}
     for metric in metrics:
-        means = [r["mean"] for r in results["rows"] if r["metric"] == metric]
+        means = [
+            r["mean"] for r in results["rows"] if r["metric"] == metric and r["decision"] != ORACLE
+        ]
         best[metric] = f"{min(means) if metric.endswith('loss') else max(means):.3f}"
     header = "".join(f"<th>{t}</th>" for t in ("system", "decision", *metrics.values()))
     rows = []

@@ -13,6 +13,7 @@ import optax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int, Num, PRNGKeyArray
 
+from sigmoidf1_jax.losses._define import StatefulObjective
 from sigmoidf1_jax.objective import Objective
 
 Criteria = Callable[
@@ -29,9 +30,9 @@ Optimizer = Callable[[ArrayLike, ArrayLike], optax.GradientTransformation]
 )
 @dataclasses.dataclass(frozen=True)
 class Setting:
-    """What is tuned: an objective with its hyperparameters, and the optimizer's."""
+    """What is tuned: an objective (with or without state), and the optimizer's hyperparameters."""
 
-    objective: Objective
+    objective: Objective | StatefulObjective
     learning_rate: ArrayLike = 1e-3
     weight_decay: ArrayLike = 0.0
 
@@ -117,7 +118,8 @@ def population(
 
     Args:
       model: Flax module, [rows, num_features] -> logits [rows, num_labels].
-      settings: batched setting, leaves [K, ...]; see `stack`.
+      settings: batched setting, leaves [K, ...] (see `stack`), or [S, K, ...] where settings
+        depend on the seed's split, as class frequencies of its training rows do.
       features: [examples, num_features], shared by all seeds.
       labels: [examples, num_labels].
       split: rows of each seed's split, and its standardisation.
@@ -168,6 +170,7 @@ class _Run(NamedTuple):
 
     params: Any
     optimizer_state: Any
+    loss_state: Any  # of a stateful objective, else None
     best_params: Any  # leaves [M, ...]
     best: Array  # [M]
     best_epoch: Array  # [M]
@@ -193,16 +196,22 @@ def _train(  # type: ignore[no-untyped-def]
         x = (features[rows] - shift) * scale
         return x, labels[rows], where[rows] & (rows >= 0)[:, None]
 
-    def loss(params, setting, batch):  # type: ignore[no-untyped-def]
+    def loss(params, run, objective, batch, key):  # type: ignore[no-untyped-def]
         x, y, mask = batch
-        return setting.objective(model.apply(params, x), y, where=mask)
+        logits = model.apply(params, x)
+        if isinstance(objective, StatefulObjective):
+            return objective(logits, y, run.loss_state, where=mask, key=key)
+        return objective(logits, y, where=mask), None
 
-    def update(run, setting, batch):  # type: ignore[no-untyped-def]
-        value, gradient = jax.value_and_grad(loss)(run.params, setting, batch)
+    def update(run, setting, batch, key):  # type: ignore[no-untyped-def]
+        (value, loss_state), gradient = jax.value_and_grad(loss, has_aux=True)(
+            run.params, run, setting.objective, batch, key
+        )
         transformation = optimizer(setting.learning_rate, setting.weight_decay)
         updates, state = transformation.update(gradient, run.optimizer_state, run.params)
         params = optax.apply_updates(run.params, updates)
-        return run._replace(params=params, optimizer_state=state), value
+        run = run._replace(params=params, optimizer_state=state, loss_state=loss_state)
+        return run, value
 
     def select(run, validation, epoch):  # type: ignore[no-untyped-def]
         x, y, mask = validation
@@ -219,27 +228,30 @@ def _train(  # type: ignore[no-untyped-def]
         )
         return run, values
 
-    def seed_epoch(runs, part, key, epoch):  # type: ignore[no-untyped-def]
+    def seed_epoch(runs, settings, part, key, epoch):  # type: ignore[no-untyped-def]
         """One epoch of all settings of one seed."""
-        rows = _shuffled_batches(jax.random.fold_in(key, epoch), part.train, batch_size)
+        for_order, for_loss = jax.random.split(jax.random.fold_in(key, epoch))
+        rows = _shuffled_batches(for_order, part.train, batch_size)
 
-        def step(runs, rows):  # type: ignore[no-untyped-def]
+        def step(runs, inputs):  # type: ignore[no-untyped-def]
+            rows, key = inputs
             batch = gather(rows, part.shift, part.scale)
-            runs, values = jax.vmap(update, (0, 0, None))(runs, settings, batch)
+            runs, values = jax.vmap(update, (0, 0, None, None))(runs, settings, batch, key)
             return runs, (values, jnp.any(batch[2]))
 
-        runs, (values, used) = jax.lax.scan(step, runs, rows)
+        keys = jax.random.split(for_loss, rows.shape[0])
+        runs, (values, used) = jax.lax.scan(step, runs, (rows, keys))
         validation = gather(part.validation, part.shift, part.scale)
         runs, criteria_values = jax.vmap(select, (0, None, None))(runs, validation, epoch)
         return runs, (jnp.mean(values, 0, where=used[:, None]), criteria_values)
 
     def epoch_step(runs, epoch):  # type: ignore[no-untyped-def]
-        out = jax.vmap(seed_epoch, (0, 0, 0, None))(runs, split, keys, epoch)
+        out = jax.vmap(seed_epoch, (0, 0, 0, 0, None))(runs, settings, split, keys, epoch)
         if progress is not None:
             jax.debug.callback(progress, epoch)
         return out
 
-    def initial(key):  # type: ignore[no-untyped-def]
+    def initial(key, settings):  # type: ignore[no-untyped-def]
         params = model.init(key, features[:1])
         sizes = jax.eval_shape(
             lambda p: criteria(model.apply(p, features[:1]), labels[:1], where[:1]), params
@@ -248,7 +260,10 @@ def _train(  # type: ignore[no-untyped-def]
         states = jax.vmap(lambda s: optimizer(s.learning_rate, s.weight_decay).init(params))(
             settings
         )
-        count = jax.tree.leaves(settings)[0].shape[0]
+        count = settings.learning_rate.shape[0]
+        objective = settings.objective
+        stateful = isinstance(objective, StatefulObjective)
+        loss_state = objective.init(labels.shape[1]) if stateful else None
 
         def repeat(times, tree):  # type: ignore[no-untyped-def]
             return jax.tree.map(lambda x: jnp.broadcast_to(x, (times, *x.shape)), tree)
@@ -256,12 +271,16 @@ def _train(  # type: ignore[no-untyped-def]
         return _Run(
             params=repeat(count, params),
             optimizer_state=states,
+            loss_state=repeat(count, loss_state),
             best_params=repeat(count, repeat(number, params)),
             best=jnp.full((count, number), -jnp.inf, sizes.dtype),
             best_epoch=jnp.full((count, number), -1, jnp.int32),
         )
 
-    runs = jax.vmap(initial)(keys)
+    seeds = keys.shape[0]
+    if settings.learning_rate.ndim == 1:
+        settings = jax.tree.map(lambda x: jnp.broadcast_to(x, (seeds, *x.shape)), settings)
+    runs = jax.vmap(initial)(keys, settings)
     runs, (losses, values) = jax.lax.scan(epoch_step, runs, jnp.arange(epochs, dtype=jnp.int32))
     return Population(
         params=runs.best_params,

@@ -1,0 +1,93 @@
+"""The decision rules that losses are crossed with, all fitted on validation."""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from sigmoidf1_jax import decisions, metrics
+
+Scores = Float[Array, "rows labels"]
+Labels = Bool[Array, "rows labels"]
+Decision = Callable[..., Labels]
+
+
+@dataclasses.dataclass(frozen=True)
+class Rule:
+    """A decision rule.
+
+    Attributes:
+      fit: (scores, labels, where) on validation -> decision.
+      together: whether the decision takes all test examples at once, with their mask.
+    """
+
+    fit: Callable[[Scores, Labels, Labels], Decision]
+    together: bool = False
+
+
+def _calibrated(rule: Callable[..., Any], with_mask: bool = True, **arguments: Any) -> Any:
+    """A rule on probabilities: isotonic calibration suits the scores of any loss."""
+
+    def fit(scores: Scores, labels: Labels, where: Labels) -> Decision:
+        masked = functools.partial(rule, where=where) if with_mask else rule
+        return decisions.calibrated(
+            scores,
+            labels,
+            masked,
+            calibrate=decisions.calibration.isotonic,
+            where=where,
+            **arguments,
+        )
+
+    return fit
+
+
+def _thresholds(rule: Callable[..., Any], **arguments: Any) -> Any:
+    return lambda scores, labels, where: rule(scores, labels, where=where, **arguments)
+
+
+# The first is never tuned; the first three are compared by default.
+RULES: dict[str, Rule] = {
+    "fixed": Rule(lambda scores, labels, where: decisions.fixed(0.5)),
+    "global": Rule(_thresholds(decisions.global_threshold)),
+    "per_label": Rule(_thresholds(decisions.per_label_threshold)),
+    "global_macro": Rule(_thresholds(decisions.global_threshold, average="macro")),
+    "global_samples": Rule(_thresholds(decisions.global_threshold, average="samples")),
+    "per_label_cv": Rule(_thresholds(decisions.per_label_threshold, folds=3, min_positives=5)),
+    "lipton": Rule(_calibrated(decisions.lipton_threshold)),
+    "knee": Rule(_thresholds(decisions.knee_threshold)),
+    "top_k": Rule(_thresholds(decisions.top_k)),
+    "label_count": Rule(_calibrated(decisions.label_count)),
+    "f_maximizer": Rule(_calibrated(decisions.f_maximizer, with_mask=False)),
+    "block_coordinate_ascent": Rule(
+        _calibrated(decisions.block_coordinate_ascent, with_mask=False), together=True
+    ),
+    "frank_wolfe": Rule(_calibrated(decisions.frank_wolfe)),
+    "conformal": Rule(_thresholds(decisions.conformal_risk, alpha=0.2)),
+}
+DEFAULT = ("fixed", "global", "per_label")
+UNTUNED = "fixed"
+ORACLE = "oracle"
+
+
+def oracle_f1(scores: Scores, labels: Labels, where: Labels) -> dict[str, Float[Array, ""]]:
+    """What no decision fitted elsewhere can be expected to reach: fitted on these very labels.
+
+    micro: the best single threshold; macro: the best threshold per label; samples: the best
+    number of top-ranked labels for each example.
+    """
+    shared = decisions.global_threshold(scores, labels, where=where)
+    own = decisions.per_label_threshold(scores, labels, where=where)
+    order = jnp.argsort(jnp.where(where, scores, -jnp.inf), axis=-1, descending=True)
+    hits = jnp.cumsum(jnp.take_along_axis(labels & where, order, -1), -1)
+    sizes = 1 + jnp.arange(labels.shape[-1])
+    true = jnp.sum(labels & where, -1, keepdims=True)
+    best = jnp.max(2 * hits / (sizes + true), -1)
+    return {
+        "micro_f1": metrics.f1(shared(scores), labels, average="micro", where=where),
+        "macro_f1": metrics.f1(own(scores), labels, average="macro", where=where),
+        "samples_f1": jnp.mean(best, where=jnp.any(where, -1)),
+    }
