@@ -96,6 +96,7 @@ class LabelCount(Objective):
         _inputs.check_value(
             lambda: ~jnp.any(jnp.isnan(logits) & counted),
             logits,
+            counted,
             message="logits must not be NaN where they count",
         )
         logits = jnp.where(counted, logits.astype(dtype), 0)

@@ -103,8 +103,11 @@ def bp_mll(
     pairs = jnp.sum(within * labels, -1) * jnp.sum(within * (1 - labels), -1)
     x = log_sum - jnp.log(jnp.where(exists, pairs, 1))
     limit = jnp.asarray(limit, x.dtype)
-    below = jnp.minimum(x, limit)
-    return jnp.where(exists, jnp.exp(below) + jnp.exp(limit) * (x - below), 0)
+    # A choice, not a sum of both parts, whose derivatives of e^limit would cancel below it.
+    inside = x < limit
+    curve = jnp.exp(jnp.where(inside, x, limit))
+    tangent = jnp.exp(limit) * (1 + jnp.where(inside, 0, x - limit))
+    return jnp.where(exists, jnp.where(inside, curve, tangent), 0)
 
 
 @within_example
