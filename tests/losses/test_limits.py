@@ -24,7 +24,7 @@ def test_the_soft_counts_of_four_entries_by_hand():
 
 @pytest.mark.parametrize("average", ["macro", "micro", "samples", "weighted"])
 def test_sigmoid_f1_tends_to_one_minus_f1_of_hard_decisions(average):
-    hard = sf.metrics.f1(LABELS, LOGITS > 0.5, average=average, zero_division=0)
+    hard = sf.metrics.f1(LOGITS > 0.5, LABELS, average=average)
     for slope, gap in ((10.0, 0.1), (100.0, 0.03), (10000.0, 1e-5)):
         loss = L.sigmoid_f1(LOGITS, LABELS, slope, -0.5, average=average)
         np.testing.assert_allclose(loss, 1 - hard, atol=gap)
@@ -228,3 +228,17 @@ def test_label_counts_are_capped_masked_and_finite():
         jnp.eye(3)[:2], labels
     )
     np.testing.assert_allclose(shards, L.label_count(jnp.eye(3)[:2], labels), rtol=1e-6)
+
+
+def test_losses_of_labels_that_are_closed_over_compile():
+    """Value checks of concrete labels and hyperparameters run while the function is traced."""
+    value = jax.jit(lambda z: L.sigmoid_f1(z, LABELS, slope=3.0))(LOGITS)
+    np.testing.assert_allclose(value, L.sigmoid_f1(LOGITS, LABELS, slope=3.0), rtol=1e-6)
+    fixed = jnp.asarray(LABELS)
+    np.testing.assert_allclose(
+        jax.jit(lambda z, w: L.soft_f1(z, fixed, where=w))(LOGITS, np.ones((12, 5), bool)),
+        L.soft_f1(LOGITS, LABELS),
+        rtol=1e-6,
+    )
+    with pytest.raises(ValueError, match="labels must lie in"):
+        jax.jit(lambda z: L.soft_f1(z, 2 * LABELS))(LOGITS)

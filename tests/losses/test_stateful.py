@@ -14,7 +14,7 @@ from tests.catalogue import batch, edge_cases, tree_allclose
 KEY = jax.random.key(0)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Stateful:
     name: str
     hyper: dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -140,7 +140,7 @@ def test_the_cost_sensitive_level_settles_at_the_score_of_the_decisions():
         step = jax.jit(lambda s, o=objective: o(logits, labels, s)[1])
         for _ in range(40):
             state = step(state)
-        score = sf.metrics.f1(labels, logits >= 0, average=None if average == "macro" else average)
+        score = sf.metrics.f1(logits >= 0, labels, average=None if average == "macro" else average)
         np.testing.assert_allclose(objective.level_of(state), score, rtol=1e-5)
 
 
@@ -205,7 +205,7 @@ def test_f_bound_bounds_f1_from_below():
     for _ in range(3000):
         value, state = loss(state)
     np.testing.assert_allclose(value, ratio, rtol=0.02)
-    assert 1 / (1 + ratio / 2) <= sf.metrics.f1(labels, logits > 0, average="macro")
+    assert 1 / (1 + ratio / 2) <= sf.metrics.f1(logits > 0, labels, average="macro")
 
 
 def test_tencent_runs_count_batches_and_unknown_entries_cost_nothing():
