@@ -234,11 +234,11 @@ def test_losses_of_labels_that_are_closed_over_compile():
     """Value checks of concrete labels and hyperparameters run while the function is traced."""
     value = jax.jit(lambda z: L.sigmoid_f1(z, LABELS, slope=3.0))(LOGITS)
     np.testing.assert_allclose(value, L.sigmoid_f1(LOGITS, LABELS, slope=3.0), rtol=1e-6)
-    fixed = jnp.asarray(LABELS)
+    fixed, twice = jnp.asarray(LABELS), jnp.asarray(2 * LABELS)
     np.testing.assert_allclose(
         jax.jit(lambda z, w: L.soft_f1(z, fixed, where=w))(LOGITS, np.ones((12, 5), bool)),
         L.soft_f1(LOGITS, LABELS),
         rtol=1e-6,
     )
     with pytest.raises(ValueError, match="labels must lie in"):
-        jax.jit(lambda z: L.soft_f1(z, 2 * LABELS))(LOGITS)
+        jax.jit(lambda z: L.soft_f1(z, twice))(LOGITS)
