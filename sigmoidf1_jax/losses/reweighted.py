@@ -266,6 +266,9 @@ class PositiveUnlabeled(Objective):
         risk = prior * positive + jnp.maximum(negative, 0)
         return _safe.mean(risk, (s.positives + s.unlabeleds > 0).astype(risk.dtype))
 
+    def __repr__(self) -> str:
+        return f"positive_unlabeled(prior={self.prior!r})"
+
 
 @from_objective
 def positive_unlabeled(prior: ArrayLike) -> Objective:
