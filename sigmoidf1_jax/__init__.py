@@ -7,7 +7,7 @@
 0.0648
 """
 
-from sigmoidf1_jax import decisions, losses, metrics, objectives, scores, surrogates
+from sigmoidf1_jax import decisions, losses, metrics, objectives, scores, slopes, surrogates
 from sigmoidf1_jax.confusion import Confusion, confusion
 from sigmoidf1_jax.objective import Objective, WeightedSum
 
@@ -23,5 +23,6 @@ __all__ = [
     "metrics",
     "objectives",
     "scores",
+    "slopes",
     "surrogates",
 ]

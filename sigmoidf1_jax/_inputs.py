@@ -29,13 +29,21 @@ class Inputs(NamedTuple):
 
 
 def check_value(predicate: Callable[[], Array], *arrays: Any, message: str) -> None:
-    """Raises ValueError on concrete arrays; inside jit, `checkify` can turn the check on."""
+    """Raises ValueError on concrete arrays; inside jit, `checkify` can turn the check on.
+
+    `arrays` are all that the predicate looks at; None is passed over.
+    """
     if any(isinstance(x, jax.core.Tracer) for x in arrays):
         checkify.debug_check(predicate(), message)
         return
     # No process holds all values of an array that spans hosts: there only checkify can look.
     local = all(getattr(x, "is_fully_addressable", True) for x in arrays)
-    if local and not bool(predicate()):
+    if not local:
+        return
+    # Inside jit an operation on concrete arrays is traced too, unless told to run now.
+    with jax.ensure_compile_time_eval():
+        fine = bool(predicate())
+    if not fine:
         raise ValueError(message)
 
 
@@ -121,7 +129,7 @@ def check_labels(labels: Array, mask: Array | None) -> None:
         ok = (labels >= 0) & (labels <= 1)
         return jnp.all(ok if mask is None else ok | ~mask)
 
-    check_value(inside, labels, message="labels must lie in [0, 1] where they count")
+    check_value(inside, labels, mask, message="labels must lie in [0, 1] where they count")
 
 
 def prepare(
@@ -152,7 +160,7 @@ def prepare(
         bad = jnp.isnan(logits)
         return ~jnp.any(bad if mask is None else bad & mask)
 
-    check_value(no_nan, logits, message=f"{name} must not be NaN where they count")
+    check_value(no_nan, logits, mask, message=f"{name} must not be NaN where they count")
     logits, labels = logits.astype(dtype), labels.astype(dtype)
     if mask is not None:
         logits, labels = jnp.where(mask, logits, 0), jnp.where(mask, labels, 0)

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 
 @jax.custom_jvp
@@ -61,3 +61,21 @@ def mean(values: Float[Array, " labels"], *weights: Float[Array, " labels"]) -> 
         candidate = jnp.where(valid, candidate, 0).astype(values.dtype)
         chosen = jnp.where(jnp.sum(candidate) > 0, candidate, chosen)
     return ratio(jnp.sum(chosen * jnp.where(valid, values, 0)), jnp.sum(chosen), jnp.nan)
+
+
+def logsumexp(
+    x: Float[Array, "..."], weight: Float[Array, "..."], axis: int = -1
+) -> tuple[Float[Array, "..."], Bool[Array, "..."]]:
+    """Log of the sum of weight * e^x, and whether any weight is positive; 0 where none is.
+
+    Entries without weight have no part in the maximum either, so the result does not depend on
+    what stands there and its gradient there is 0.
+    """
+    counted = weight > 0
+    present = jnp.any(counted, axis)
+    top = jnp.max(jnp.where(counted, x, -jnp.inf), axis, keepdims=True)
+    top = jax.lax.stop_gradient(jnp.where(jnp.isfinite(top), top, 0))
+    terms = weight * jnp.exp(jnp.where(counted, x - top, 0))
+    total = jnp.sum(jnp.where(counted, terms, 0), axis)
+    log_total = jnp.log(jnp.where(present, total, 1)) + jnp.squeeze(top, axis)
+    return jnp.where(present, log_total, 0), present

@@ -33,7 +33,20 @@ class Case:
         return self.name in POINTWISE
 
 
-POINTWISE = {"binary_cross_entropy", "focal"}
+POINTWISE = {
+    "asymmetric",
+    "binary_cross_entropy",
+    "class_balanced",
+    "distribution_balanced",
+    "focal",
+    "hill",
+    "hinge",
+    "huber",
+    "negative_tolerant",
+    "propensity_weighted",
+    "smooth_hinge",
+    "squared_hinge",
+}
 AVERAGES = ("macro", "micro", "weighted", "samples", None)
 
 CASES = [
@@ -52,14 +65,40 @@ CASES = [
     Case("f_beta", {"beta": 2.0}),
     Case("f_beta", {"beta": 0.5, "average": "micro"}),
     Case("tversky", {"alpha": 0.3, "beta": 0.7}),
-    Case("from_score", {"score": sf.scores.balanced_accuracy}),
     Case("from_score", {"score": sf.scores.informedness, "average": "samples"}),
     Case("from_score", {"score": sf.scores.cohen_kappa}),
-    Case("from_score", {"score": sf.scores.mcc}),
-    Case("from_score", {"score": sf.scores.g_mean}),
     Case("from_score", {"score": sf.scores.specificity, "average": "weighted"}),
-    Case("from_score", {"score": sf.scores.f1, "surrogate": sf.surrogates.raised_cosine()}, 1),
     Case("from_score", {"score": sf.scores.f1, "surrogate": sf.surrogates.linear()}, 1),
+    Case("jaccard", {"smoothing": 0.1}),
+    Case("mcc"),
+    Case("g_mean"),
+    Case("balanced_accuracy"),
+    Case("any_loss", {"score": sf.scores.g_mean, "slope": 10.0}),
+    Case("score_oriented", {"delta": 0.4}, 1),
+    Case("asymmetric", {}, 1),
+    Case("asymmetric", {"gamma_negative": 2.0, "gamma_positive": 0.5, "shift": 0.0}),
+    Case("hill"),
+    Case("hinge", {}, 1),
+    Case("squared_hinge", {}, 1),
+    Case("smooth_hinge", {}, 1),
+    Case("huber", {}, 1),
+    # One number for all labels: the battery drops and permutes labels. The numbers per label
+    # are in test_goldens.
+    Case("class_balanced", {"class_frequency": 30.0}),
+    Case("negative_tolerant", {"class_frequency": 30.0, "num_examples": 100.0}),
+    Case("distribution_balanced", {"class_frequency": 30.0, "num_examples": 100.0}),
+    Case("propensity_weighted", {"propensity": 0.7}),
+    Case("positive_unlabeled", {"prior": 0.4}, 1),
+    Case("cross_entropy_with_count"),
+    Case("cross_entropy_with_count", {"variant": "seed"}, 1),
+    Case("pairwise_logistic"),
+    Case("bp_mll"),
+    Case("rank_hinge", {}, 1),
+    Case("zlpr"),
+    Case("two_way"),
+    Case("sparsemax", {}, 1),
+    Case("auc_margin", {}, 1),
+    Case("auc_margin", {"surrogate": sf.surrogates.unbounded(), "a": 0.5, "b": -0.5, "alpha": 0.3}),
 ]
 
 

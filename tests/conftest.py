@@ -1,5 +1,6 @@
 """Shared fixtures: the folder with real data and golden vectors, where a checkout has it."""
 
+import functools
 import os
 import pathlib
 
@@ -15,10 +16,12 @@ def goldens():
     """`goldens("losses")` loads one file of values that peers' own code computed."""
     import numpy as np
 
+    @functools.cache
     def load(name):
         path = SHARED / "goldens" / f"{name}.npz"
         if not path.exists():
             pytest.skip(f"golden vectors not found at {path}; set SIGMOIDF1_SHARED to their folder")
-        return np.load(path, allow_pickle=False)
+        with np.load(path, allow_pickle=False) as file:
+            return dict(file)
 
     return load

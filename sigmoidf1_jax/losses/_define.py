@@ -15,7 +15,7 @@ from sigmoidf1_jax._bound import as_bound, bind
 from sigmoidf1_jax._inputs import Labels, Logits, Weights, Where
 from sigmoidf1_jax.averaging import Average, ExampleScores
 from sigmoidf1_jax.confusion import Confusion, soft_confusion
-from sigmoidf1_jax.objective import Objective, Statistics
+from sigmoidf1_jax.objective import AxisName, Objective, Statistics
 from sigmoidf1_jax.scores import Score
 from sigmoidf1_jax.surrogates import Surrogate
 
@@ -94,6 +94,28 @@ class EntryMean(Objective):
         return _safe.ratio(statistics.total, statistics.weight)
 
 
+@functools.partial(jax.tree_util.register_dataclass, data_fields=["formula"], meta_fields=[])
+@dataclasses.dataclass(frozen=True, repr=False)
+class ExampleMean(Objective):
+    """The weighted mean, over the examples that count, of a loss per example; 0 if none counts.
+
+    The formula is given logits, labels and the weights of entries within their example (mean 1,
+    0 where masked), all [..., num_labels], and returns [...].
+    """
+
+    formula: Formula
+
+    def statistics(
+        self, logits: Logits, labels: Labels, *, where: Where = None, weights: Weights = None
+    ) -> Statistics:
+        z, y, w = _inputs.prepare(logits, labels, where, weights)
+        example, within = averaging.example_weights(w)
+        return Sums(jnp.sum(example * self.formula(z, y, within)), jnp.sum(example))
+
+    def value(self, statistics: Sums) -> Array:
+        return _safe.ratio(statistics.total, statistics.weight)
+
+
 def from_objective(constructor: Callable[P, Objective]) -> LossFunction[P]:
     """The loss function of an objective's constructor."""
 
@@ -128,15 +150,123 @@ def pointwise(formula: Callable[Concatenate[Array, Array, P], Array]) -> LossFun
     return _publish(loss, constructor, formula, ("where", "weights"))
 
 
+def within_example(
+    formula: Callable[Concatenate[Array, Array, Array, P], Array],
+) -> LossFunction[P]:
+    """The loss function of a formula per example: the mean over the examples that count.
+
+    The formula takes logits, labels and the weights of entries within their example.
+    """
+    signature = _hyperparameters(formula)
+
+    def constructor(*args: P.args, **kwargs: P.kwargs) -> Objective:
+        arguments = signature.bind(*args, **kwargs)
+        arguments.apply_defaults()
+        return ExampleMean(bind(formula, **arguments.arguments))
+
+    def loss(  # type: ignore[no-untyped-def]
+        logits, labels, *args, where=None, weights=None, axis_name=None, **kwargs
+    ):
+        objective = constructor(*args, **kwargs)
+        return objective(logits, labels, where=where, weights=weights, axis_name=axis_name)
+
+    return _publish(loss, constructor, formula, ("where", "weights", "axis_name"))
+
+
+State = Any
+
+
+class StatefulLossFunction(Protocol[P]):
+    """A public loss with state: `init(num_labels)`, then `(value, state)` from every call."""
+
+    @property
+    def objective(self) -> Callable[P, Any]: ...
+
+    @property
+    def init(self) -> Callable[..., State]: ...
+
+    def __call__(
+        self, logits: Any, labels: Any, state: State, *args: Any, **kwargs: Any
+    ) -> tuple[Array, State]: ...
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class StatefulObjective:
+    """A loss of summed statistics and of a state that it also updates.
+
+    `init(num_labels)` makes the state, a pytree of arrays that checkpoints; a call returns
+    `(value, state)`. The state is updated from statistics that are summed under `axis_name`, so
+    it stays equal on all devices. No gradient flows through the state.
+    """
+
+    @staticmethod
+    def init(num_labels: int) -> State:
+        """The state before the first batch."""
+        raise NotImplementedError
+
+    def statistics(
+        self, logits: Logits, labels: Labels, *, where: Where = None, weights: Weights = None
+    ) -> Statistics:
+        """A pytree of sums over all leading axes (the examples)."""
+        raise NotImplementedError
+
+    def value(self, statistics: Statistics, state: State) -> tuple[Array, State]:
+        """The loss, and the next state, as functions of summed statistics and the state."""
+        raise NotImplementedError
+
+    def __call__(
+        self,
+        logits: Logits,
+        labels: Labels,
+        state: State,
+        *,
+        where: Where = None,
+        weights: Weights = None,
+        axis_name: AxisName | None = None,
+        **extra: Any,
+    ) -> tuple[Array, State]:
+        """The loss of the batch (of the global batch with `axis_name`) and the next state."""
+        statistics = self.statistics(logits, labels, where=where, weights=weights)
+        if axis_name is not None:
+            statistics = jax.lax.psum(statistics, axis_name)
+        value, state = self.value(statistics, jax.lax.stop_gradient(state), **extra)
+        return value, jax.lax.stop_gradient(state)
+
+    __repr__ = Objective.__repr__
+
+
+def stateful(
+    init: Callable[..., State], *extra: str
+) -> Callable[[Callable[P, Any]], StatefulLossFunction[P]]:
+    """The loss function of a stateful objective's constructor; `extra` are its call's keywords."""
+    keywords = (*extra, "where", "weights", "axis_name")
+
+    def decorate(constructor: Callable[P, Any]) -> StatefulLossFunction[P]:
+        def loss(logits, labels, state, *args, **kwargs):  # type: ignore[no-untyped-def]
+            data = {k: kwargs.pop(k) for k in keywords if k in kwargs}
+            return constructor(*args, **kwargs)(logits, labels, state, **data)
+
+        published = _publish(
+            loss, constructor, constructor, keywords, ("logits", "labels", "state")
+        )
+        published.init = init
+        return published
+
+    return decorate
+
+
 def _hyperparameters(function: Callable[..., Any]) -> inspect.Signature:
     parameters = inspect.signature(function).parameters
-    keep = [p for name, p in parameters.items() if name not in ("logits", "labels")]
+    keep = [p for name, p in parameters.items() if name not in ("logits", "labels", "within")]
     return inspect.Signature(keep, return_annotation=Objective)
 
 
 _DATA = {
     "logits": Float[Array, "*batch labels"],
     "labels": "Num[Array, '*batch labels'] | Bool[Array, '*batch labels']",
+    "state": "State",
+    "key": "Array",
+    "index": "Int[Array, '*batch'] | None",
     "where": "Bool[Array, '...'] | None",
     "weights": "Num[Array, '...'] | None",
     "axis_name": "str | tuple[str, ...] | None",
@@ -144,15 +274,26 @@ _DATA = {
 
 
 def _publish(
-    loss: Any, constructor: Any, source: Callable[..., Any], keywords: tuple[str, ...]
+    loss: Any,
+    constructor: Any,
+    source: Callable[..., Any],
+    keywords: tuple[str, ...],
+    arrays: tuple[str, ...] = ("logits", "labels"),
 ) -> Any:
     """Gives both callables their true name, docstring and signature."""
     hyper = _hyperparameters(source)
     kinds = inspect.Parameter
-    data = [
-        kinds(n, kinds.POSITIONAL_OR_KEYWORD, annotation=_DATA[n]) for n in ("logits", "labels")
+    data = [kinds(n, kinds.POSITIONAL_OR_KEYWORD, annotation=_DATA[n]) for n in arrays]
+    options = [
+        # A key has no default: a draw that repeats itself would be a silent mistake.
+        kinds(
+            n,
+            kinds.KEYWORD_ONLY,
+            default=kinds.empty if n == "key" else None,
+            annotation=_DATA[n],
+        )
+        for n in keywords
     ]
-    options = [kinds(n, kinds.KEYWORD_ONLY, default=None, annotation=_DATA[n]) for n in keywords]
     parameters = [*data, *hyper.parameters.values(), *options]
     signatures = {
         loss: inspect.Signature(parameters, return_annotation=Array),

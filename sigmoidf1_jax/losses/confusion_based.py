@@ -261,3 +261,174 @@ def from_score(
       0.3881
     """
     return score_loss(score, surrogate or surrogates.probability(), average)
+
+
+@from_objective
+def jaccard(
+    *,
+    surrogate: Surrogate | None = None,
+    average: Average | None = "macro",
+    smoothing: ArrayLike = 0.0,
+    zero_division: ArrayLike = 0.0,
+) -> Objective:
+    r"""1 - soft Jaccard index (intersection over union): $1 - (tp + a)/(tp + fp + fn + a)$.
+
+    Orders decisions as F1 does, J = F / (2 - F), but costs small overlaps more. Arguments,
+    result and errors as in `f_beta`.
+
+    Source: Rahman and Wang, Optimizing Intersection-Over-Union in Deep Neural Networks, 2016.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> import sigmoidf1_jax as sf
+      >>> logits, labels = jnp.array([[2.0], [-1.0]]), jnp.array([[1], [0]])
+      >>> round(float(sf.losses.jaccard(logits, labels)), 4)
+      0.3059
+    """
+    _inputs.check_hyperparameter("smoothing", smoothing, low=0.0)
+    score = bind(scores.jaccard, smoothing=smoothing, zero_division=zero_division)
+    return score_loss(score, surrogate or surrogates.probability(), average)
+
+
+@from_objective
+def mcc(
+    *,
+    surrogate: Surrogate | None = None,
+    average: Average | None = "macro",
+    zero_division: ArrayLike = 0.0,
+) -> Objective:
+    r"""1 - soft Matthews correlation, in [0, 2].
+
+    $1 - (tp\,tn - fp\,fn)/\sqrt{(tp+fp)(tp+fn)(tn+fp)(tn+fn)}$. Unlike F1 it also counts true
+    negatives. `zero_division` is the score of a label with one class only; other arguments,
+    result and errors as in `f_beta`.
+
+    Source: Abhishek and Hamarneh, Matthews Correlation Coefficient Loss, ISBI 2021.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> import sigmoidf1_jax as sf
+      >>> logits, labels = jnp.array([[2.0], [-1.0]]), jnp.array([[1], [0]])
+      >>> round(float(sf.losses.mcc(logits, labels)), 4)
+      0.3812
+    """
+    score = bind(scores.mcc, zero_division=zero_division)
+    return score_loss(score, surrogate or surrogates.probability(), average)
+
+
+@from_objective
+def g_mean(
+    *,
+    surrogate: Surrogate | None = None,
+    average: Average | None = "macro",
+    zero_division: ArrayLike = 0.0,
+) -> Objective:
+    r"""1 - the geometric mean of soft recall and soft specificity.
+
+    `zero_division` is the score of a label with one class only (public code gives NaN there);
+    other arguments, result and errors as in `f_beta`.
+
+    Source: Kubat and Matwin, 1997, on soft counts; Han et al., AnyLoss, 2024, whose hand-written
+    gradient of it is four times too large.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> import sigmoidf1_jax as sf
+      >>> logits, labels = jnp.array([[2.0], [-1.0]]), jnp.array([[1], [0]])
+      >>> round(float(sf.losses.g_mean(logits, labels)), 4)
+      0.1976
+    """
+    score = bind(scores.g_mean, zero_division=zero_division)
+    return score_loss(score, surrogate or surrogates.probability(), average)
+
+
+@from_objective
+def balanced_accuracy(
+    *,
+    surrogate: Surrogate | None = None,
+    average: Average | None = "macro",
+    zero_division: ArrayLike = 0.0,
+) -> Objective:
+    r"""1 - the mean of soft recall and soft specificity over the classes present.
+
+    A label with one class only keeps that class's recall, and its gradient; `zero_division` is
+    the score with none. Other arguments, result and errors as in `f_beta`.
+
+    Source: Brodersen et al., The Balanced Accuracy and Its Posterior Distribution, 2010, on soft
+    counts.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> import sigmoidf1_jax as sf
+      >>> logits, labels = jnp.array([[2.0], [-1.0]]), jnp.array([[1], [0]])
+      >>> round(float(sf.losses.balanced_accuracy(logits, labels)), 4)
+      0.1941
+    """
+    score = bind(scores.balanced_accuracy, zero_division=zero_division)
+    return score_loss(score, surrogate or surrogates.probability(), average)
+
+
+@from_objective
+def any_loss(
+    score: Score = scores.f1,
+    *,
+    slope: ArrayLike = 73.0,
+    average: Average | None = "macro",
+) -> Objective:
+    r"""AnyLoss: any score of probabilities pushed towards 0 and 1 by a steep sigmoid.
+
+    $s = S(\sigma(z); L, -\frac12)$, L = 73. The slope keeps the loss near the score of hard
+    decisions; outside p in about [.4, .6] there is little gradient. Published code has NaN
+    gradients at saturated outputs and for labels with one class.
+
+    Args:
+      logits, labels, average, where, weights, axis_name: as in `sigmoid_f1`.
+      score: as in `from_score`; the paper uses accuracy, F-beta, the geometric mean and balanced
+        accuracy.
+      slope: L > 0.
+
+    Source: Han et al., AnyLoss: Transforming Classification Metrics into Loss Functions, KDD
+    2024, eq. 6.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> import sigmoidf1_jax as sf
+      >>> logits, labels = jnp.array([[0.1], [-1.0]]), jnp.array([[1], [0]])
+      >>> round(float(sf.losses.any_loss(logits, labels, sf.scores.g_mean)), 4)
+      0.0721
+    """
+    _inputs.check_hyperparameter("slope", slope, above=0.0)
+    return score_loss(score, surrogates.sigmoid_of_probability(slope, -0.5), average)
+
+
+@from_objective
+def score_oriented(
+    score: Score = scores.f1,
+    *,
+    mu: ArrayLike = 0.5,
+    delta: ArrayLike = 0.1,
+    average: Average | None = "macro",
+) -> Objective:
+    r"""Score-oriented loss (SOL): 1 - a score of the expected confusion under random thresholds.
+
+    The threshold is drawn from a raised cosine on $[\mu \pm \delta]$, and the soft decision is
+    its CDF at $\sigma(z)$. Probabilities outside the band have no gradient. For a uniform prior
+    use `from_score(score, surrogates.linear(mu, delta))`.
+
+    Args:
+      logits, labels, average, where, weights, axis_name: as in `sigmoid_f1`.
+      score: as in `from_score`.
+      mu: centre of the thresholds.
+      delta: half their width, > 0. The second derivative jumps at the ends of the band.
+
+    Source: Marchetti et al., Score-Oriented Loss functions, Pattern Recognition 2022, eq. 11.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> import sigmoidf1_jax as sf
+      >>> logits, labels = jnp.array([[0.1], [-1.0]]), jnp.array([[1], [0]])
+      >>> round(float(sf.losses.score_oriented(logits, labels)), 4)
+      0.1512
+    """
+    _inputs.check_hyperparameter("delta", delta, above=0.0)
+    return score_loss(score, surrogates.raised_cosine(mu, delta), average)
