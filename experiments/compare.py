@@ -332,7 +332,7 @@ def make_rows(records: dict[str, Record]) -> list[dict[str, Any]]:
     is better on validation; p-values are corrected (Holm) over the systems of one decision.
     """
     rows: list[dict[str, Any]] = []
-    decisions = list(dict.fromkeys(d for r in records.values() for d in r["values"]))
+    decisions = [d for d in (*RULES, ORACLE) if any(d in r["values"] for r in records.values())]
     for metric in METRICS:
         tuned = records[BASELINE]["values"]
         sign = -1 if metric.endswith("loss") else 1

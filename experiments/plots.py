@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.decision_rules import DEFAULT, ORACLE
+from experiments.decision_rules import DEFAULT, ORACLE, RULES
 from experiments.evaluation import CURVE_THRESHOLDS, SELECTION_AVERAGES
 from experiments.references import all_positive
 from experiments.report import MAIN_METRICS
@@ -34,7 +34,7 @@ def all_figures(records: Records) -> dict[str, bytes]:
 
 def decision_names(records: Records) -> list[str]:
     """All decisions of the records, in order."""
-    return list(dict.fromkeys(d for r in records.values() for d in r["values"]))
+    return [d for d in (*RULES, ORACLE) if any(d in r["values"] for r in records.values())]
 
 
 def _png(figure: Figure) -> bytes:
