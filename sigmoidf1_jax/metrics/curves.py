@@ -93,8 +93,9 @@ def roc_auc(
 def _average_area(area: Area, ranking: Ranking, average: Average | None) -> Result:
     dtype = ranking.scores.dtype
     if average == "micro":
-        return area(_order.ordered(*(None if x is None else x.reshape(1, -1) for x in ranking)),
-                    dtype)[0]  # fmt: skip
+        flat = [None if x is None else x.reshape(1, -1) for x in ranking[2:]]
+        rows = ranking.scores.reshape(1, -1), ranking.labels.reshape(1, -1)
+        return area(_order.ordered(*rows, *flat), dtype)[0]
     if average == "samples":
         values = area(_order.ordered(*ranking._replace(weight=None)), dtype)
         return _prepare.example_mean(values, ranking)

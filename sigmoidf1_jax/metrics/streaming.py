@@ -55,6 +55,9 @@ _OF_EXAMPLES: tuple[Callable[..., Any], ...] = (
 _SKETCHED: tuple[Callable[..., Any], ...] = (curves.average_precision, curves.roc_auc)
 
 
+_BINS = ("num_bins", "limit")
+
+
 class Counter(NamedTuple):
     """A sum as high + low, two floats: integers stay exact up to 2^47 in float32."""
 
@@ -148,11 +151,11 @@ class Stream:
 
     def _sketch_options(self) -> tuple[dict[str, Any], dict[str, Any]]:
         options = dict(self.options)
-        bins = {k: options.pop(k) for k in ("num_bins", "limit") if k in options}
+        bins: dict[str, Any] = {k: options.pop(k) for k in _BINS if k in options}
         return bins, options
 
     def _statistics(self, predictions: Any, labels: Any, where: Where, weights: Weights) -> Any:
-        given = {"where": where, "weights": weights}
+        given: dict[str, Any] = {"where": where, "weights": weights}
         options = dict(self.options)
         if self._of_examples:
             if options.get("zero_division") is _NAN:

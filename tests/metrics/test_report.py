@@ -72,18 +72,18 @@ def test_a_resample_is_worth_repeated_examples():
 
 def test_intervals_cover_the_truth_nineteen_times_in_twenty():
     rng = np.random.default_rng(0)
-    covered, trials = 0, 100
+    covered, trials = 0, 60
     for trial in range(trials):
         right = rng.random((60, 2)) < 0.7
         labels = np.ones((60, 2), bool)
         estimate = m.report(
-            right.astype(np.float32), labels, right, k=(1,), bootstrap=200,
+            right.astype(np.float32), labels, right, k=(1,), bootstrap=100,
             key=jax.random.key(trial),
         )["recall/micro"]  # fmt: skip
         covered += bool(estimate.low <= 0.7 <= estimate.high)
-    # Binomial(100, .95) is below 86 once in ten thousand runs; the percentile interval at 60
-    # examples is a little short, hence the wide margin.
-    assert covered >= 86
+    # Binomial(60, .95) is below 50 once in 5,000 runs; with 100 resamples of 60 examples the
+    # percentile interval is a little short, hence the wide margin.
+    assert covered >= 50
 
 
 def test_padding_does_not_change_the_distribution_of_intervals():
