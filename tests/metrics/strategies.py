@@ -18,9 +18,9 @@ FAST = settings(
 
 
 @st.composite
-def labelled(draw, kind="scores"):
+def labelled(draw, kind="scores", shapes=SHAPES):
     """(scores or decisions, labels, weights of examples); weights have a positive sum."""
-    shape = draw(st.sampled_from(SHAPES))
+    shape = draw(st.sampled_from(shapes))
     labels = draw(hnp.arrays(np.int32, shape, elements=st.integers(0, 1)))
     weights = draw(
         hnp.arrays(np.float32, shape[:1], elements=st.sampled_from([1.0, 0.0, 0.5, 3.0]))

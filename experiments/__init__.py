@@ -1,0 +1,1 @@
+"""Experiments: the comparison of losses on real data. `python -m experiments --help`."""
