@@ -172,6 +172,8 @@ class Stream:
             return confusion(predictions, labels, axis=axes, **given)
         if self.metric in _SKETCHED:
             bins, options = self._sketch_options()
+            if unknown := set(options) - {"average"}:
+                raise TypeError(f"unknown options {sorted(unknown)}")
             return sketch.score_histogram(predictions, labels, **bins, **given)
         if self.metric is top_k.psp_at_k:
             ranked = _prepare.prepare(predictions, labels, where, weights)
