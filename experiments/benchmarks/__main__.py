@@ -25,7 +25,10 @@ def main(arguments: list[str] | None = None) -> int:
     if given.output is not None and not given.output.parent.is_dir():
         print(f"--output: no such folder: {given.output.parent}", file=sys.stderr)
         return 2
-    rows = metrics.run(quick=given.quick)
+    rows = []
+    for row in metrics.run(quick=given.quick):
+        rows.append(row)
+        print(f"{row.metric} {row.examples}x{row.labels}", file=sys.stderr)
     metrics.show(rows)
     if given.output is not None:
         given.output.write_text(json.dumps([row._asdict() for row in rows], indent=2) + "\n")

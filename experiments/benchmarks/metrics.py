@@ -5,7 +5,7 @@ import importlib
 import statistics
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -99,34 +99,29 @@ CONTENDERS = [
 ]
 
 
-def run(*, quick: bool) -> list[Row]:
+def run(*, quick: bool) -> Iterator[Row]:
     """Times every contender on every shape; each is warmed up (and compiled) first."""
-    rows = []
     torch_metrics = _torchmetrics()
     # scikit-learn's and torchmetrics' times repeat between a metric and its sketch: keep them.
     timed: dict[tuple[Any, tuple[int, int]], float] = {}
     for shape in [(2_000, 50)] if quick else SHAPES:
         rng = np.random.default_rng(0)
-        scores = rng.normal(size=shape).astype(np.float32)
         labels = rng.random(shape) < DENSITY
-        scores += labels
+        scores = rng.normal(size=shape).astype(np.float32) + labels
         decisions = scores > 1
-        on_device = {k: jnp.asarray(v) for k, v in (("s", scores), ("y", labels), ("d", decisions))}
         integers = labels.astype(np.int64)
         for c in CONTENDERS:
-            ours = _median(
-                jax.jit(c.ours), (on_device["d" if c.decided else "s"], on_device["y"]), 5
-            )
-            given = (integers, decisions.astype(np.int64) if c.decided else scores)
+            predictions = decisions if c.decided else scores
+            ours = _median(jax.jit(c.ours), (jnp.asarray(predictions), jnp.asarray(labels)), 5)
+            given = integers, decisions.astype(np.int64) if c.decided else scores
             if (c.scikit_learn, shape) not in timed:
-                timed[c.scikit_learn, shape] = _median(c.scikit_learn, given, 1 if not quick else 2)
+                timed[c.scikit_learn, shape] = _median(c.scikit_learn, given, 1)
             theirs = None
             if torch_metrics is not None and c.torchmetrics is not None:
                 if (c.torchmetrics, shape) not in timed:
                     timed[c.torchmetrics, shape] = _torch_time(torch_metrics, c, *given)
                 theirs = timed[c.torchmetrics, shape]
-            rows.append(Row(c.name, *shape, ours, timed[c.scikit_learn, shape], theirs))
-    return rows
+            yield Row(c.name, *shape, ours, timed[c.scikit_learn, shape], theirs)
 
 
 def _median(function: Callable[..., Any], arguments: Sequence[Any], repeats: int) -> float:
