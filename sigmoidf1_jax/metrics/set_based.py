@@ -17,7 +17,7 @@ Decisions = Bool[Array, "*batch labels"] | Int[Array, "*batch labels"]
 Result = Float[Array, ""] | Float[Array, " labels"]
 
 
-def _binary(decisions: Any, labels: Any, where: Any) -> tuple[Array, Array]:
+def binary(decisions: Any, labels: Any, where: Any) -> tuple[Array, Array]:
     """Decisions and labels as bool arrays; refuses scores and soft labels."""
     decisions = _inputs.as_array(decisions, "decisions")
     labels = _inputs.as_array(labels, "labels")
@@ -48,7 +48,7 @@ def _averaged(
     weights: Weights,
 ) -> Result:
     averaging.check_average(average)
-    decisions, labels = _binary(decisions, labels, where)
+    decisions, labels = binary(decisions, labels, where)
     if average == "samples":
         counts = confusion(decisions, labels, where=where, weights=weights, axis=-1)
         dtype = jnp.result_type(float)
@@ -288,9 +288,68 @@ def subset_accuracy(
       >>> sf.metrics.subset_accuracy(jnp.array([[1, 0], [0, 1]]), jnp.array([[1, 0], [1, 1]]))
       Array(0.5, dtype=float32)
     """
-    decisions, labels = _binary(decisions, labels, where)
+    decisions, labels = binary(decisions, labels, where)
     mask, weight = _inputs.entry_weights(labels.shape, jnp.result_type(float), where, weights)
     wrong = decisions != labels if mask is None else (decisions != labels) & mask
     right = ~jnp.any(wrong, -1)
     example, _ = averaging.example_weights(weight)
     return _safe.ratio(jnp.sum(example * right), jnp.sum(example))
+
+
+def matthews(
+    decisions: Decisions,
+    labels: Labels,
+    *,
+    average: Average | None = "macro",
+    zero_division: ArrayLike = 0.0,
+    where: Where = None,
+    weights: Weights = None,
+) -> Result:
+    r"""Matthews correlation $(tp\,tn - fp\,fn) / \sqrt{(tp+fp)(tp+fn)(tn+fp)(tn+fn)}$.
+
+    In [-1, 1]; 0 is chance. `zero_division` where decisions or labels are constant.
+    Arguments and errors as in `f_beta`.
+
+    Source: with `average=None`, `sklearn.metrics.matthews_corrcoef` of each column.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> import sigmoidf1_jax as sf
+      >>> decisions, labels = jnp.array([[1, 0], [0, 1]]), jnp.array([[1, 1], [0, 0]])
+      >>> sf.metrics.matthews(decisions, labels, average=None)
+      Array([ 1., -1.], dtype=float32)
+    """
+
+    def score(counts: Confusion) -> Array:
+        return scores.mcc(counts, zero_division=zero_division)
+
+    return _averaged(score, decisions, labels, average, where, weights)
+
+
+def balanced_accuracy(
+    decisions: Decisions,
+    labels: Labels,
+    *,
+    average: Average | None = "macro",
+    zero_division: ArrayLike = 0.0,
+    where: Where = None,
+    weights: Weights = None,
+) -> Result:
+    """Mean of recall and specificity over the classes present; 1/2 is chance.
+
+    Arguments, result and errors as in `f_beta`; `zero_division` where no entry counts.
+
+    Source: with `average=None`, `sklearn.metrics.balanced_accuracy_score` of each column.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> import sigmoidf1_jax as sf
+      >>> decisions, labels = jnp.array([[1, 1], [0, 1]]), jnp.array([[1, 1], [0, 0]])
+      >>> sf.metrics.balanced_accuracy(decisions, labels, average=None)
+      Array([1. , 0.5], dtype=float32)
+    """
+
+    def score(counts: Confusion) -> Array:
+        return scores.balanced_accuracy(counts, zero_division=zero_division)
+
+    return _averaged(score, decisions, labels, average, where, weights)

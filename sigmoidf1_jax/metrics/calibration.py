@@ -1,0 +1,198 @@
+"""How far predicted probabilities are from observed frequencies: Brier score, ECE, reliability."""
+
+from typing import Literal, NamedTuple
+
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float
+
+from sigmoidf1_jax import _inputs, _safe, averaging
+from sigmoidf1_jax._inputs import Weights, Where
+from sigmoidf1_jax.metrics import _prepare
+from sigmoidf1_jax.metrics._prepare import BinaryLabels, Ranking
+
+Probabilities = Float[Array, "*batch labels"]
+LabelAverage = Literal["micro", "macro", "weighted"]
+
+
+class Reliability(NamedTuple):
+    """Sums per label and bin of predicted probability; `probability` and `frequency` are means."""
+
+    weight: Float[Array, "labels bins"]
+    probability_sum: Float[Array, "labels bins"]
+    positive: Float[Array, "labels bins"]
+
+    @property
+    def probability(self) -> Float[Array, "labels bins"]:
+        """Mean predicted probability; NaN in an empty bin."""
+        return _safe.ratio(self.probability_sum, self.weight, jnp.nan)
+
+    @property
+    def frequency(self) -> Float[Array, "labels bins"]:
+        """Observed share of positives; NaN in an empty bin."""
+        return _safe.ratio(self.positive, self.weight, jnp.nan)
+
+
+def reliability(
+    probabilities: Probabilities,
+    labels: BinaryLabels,
+    *,
+    num_bins: int = 15,
+    where: Where = None,
+    weights: Weights = None,
+) -> Reliability:
+    r"""The reliability curve of each label: `num_bins` bins of equal width on [0, 1].
+
+    Bin b holds probabilities in [b / num_bins, (b+1) / num_bins), the last one also 1.
+
+    Args:
+      probabilities: [..., num_labels] floating in [0, 1]; leading axes hold examples.
+      labels: same shape, bool or 0/1.
+      num_bins: >= 1; static.
+      where: True where an entry counts; broadcasts to the labels' shape.
+      weights: weights >= 0; broadcast to the labels' shape.
+
+    Raises:
+      ValueError: shapes differ, num_bins < 1; in concrete arrays also probabilities outside
+        [0, 1] or NaN, labels not 0 or 1, negative weights.
+      TypeError: probabilities not floating.
+
+    Source: the bins of `sklearn.calibration.calibration_curve`; DeGroot and Fienberg, 1983.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> import sigmoidf1_jax as sf
+      >>> curve = sf.metrics.reliability(jnp.array([[.2], [.4], [.9]]), jnp.array([[0], [1], [1]]),
+      ...     num_bins=2)
+      >>> curve.frequency
+      Array([[0.5, 1. ]], dtype=float32)
+    """
+    if num_bins < 1:
+        raise ValueError(f"num_bins must be >= 1, got {num_bins}")
+    ranking = _prepare_probabilities(probabilities, labels, where, weights)
+    place = jnp.clip((ranking.scores * num_bins).astype(jnp.int32), 0, num_bins - 1)
+    weight = _entry_weight(ranking)
+    parts = jnp.stack([weight, weight * ranking.scores, weight * ranking.labels])
+
+    def one_bin(b: Array) -> Array:
+        # One pass per bin beats a scatter for a few bins and keeps memory at the inputs' size.
+        return jnp.sum(jnp.where(place == b, parts, 0), 1)
+
+    sums = lax.map(one_bin, jnp.arange(num_bins, dtype=jnp.int32))
+    return Reliability(*jnp.moveaxis(sums, 0, -1))
+
+
+def calibration_error(
+    probabilities: Probabilities,
+    labels: BinaryLabels,
+    *,
+    num_bins: int = 15,
+    average: LabelAverage | None = "macro",
+    where: Where = None,
+    weights: Weights = None,
+) -> Float[Array, ""] | Float[Array, " labels"]:
+    r"""Expected calibration error $\sum_b \frac{n_b}{n} |\bar p_b - \bar y_b|$; in [0, 1].
+
+    Args:
+      average: "macro" (mean over labels), "weighted" (by positives), "micro" (all labels pooled
+        before binning) or None ([num_labels]).
+      probabilities, labels, num_bins, where, weights: as in `reliability`.
+
+    Raises:
+      ValueError, TypeError: as in `reliability`; also an unknown `average`.
+
+    Source: Naeini, Cooper and Hauskrecht, 2015; Guo et al., 2017 (for each label's positive class).
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> import sigmoidf1_jax as sf
+      >>> p, labels = jnp.array([[.25], [.25], [.75], [.75]]), jnp.array([[0], [1], [1], [1]])
+      >>> sf.metrics.calibration_error(p, labels, num_bins=2)
+      Array(0.25, dtype=float32)
+    """
+    _check_average(average)
+    curve = reliability(probabilities, labels, num_bins=num_bins, where=where, weights=weights)
+    return error_of_curve(curve, average)
+
+
+def error_of_curve(
+    curve: Reliability, average: LabelAverage | None
+) -> Float[Array, ""] | Float[Array, " labels"]:
+    """The expected calibration error of a reliability curve, as `calibration_error` averages."""
+    if average == "micro":
+        curve = Reliability(*(jnp.sum(x, 0) for x in curve))
+    gap = jnp.sum(jnp.abs(curve.probability_sum - curve.positive), -1)
+    total = jnp.sum(curve.weight, -1)
+    return _over_labels(_safe.ratio(gap, total), total, jnp.sum(curve.positive, -1), average)
+
+
+def brier_score(
+    probabilities: Probabilities,
+    labels: BinaryLabels,
+    *,
+    average: LabelAverage | None = "macro",
+    where: Where = None,
+    weights: Weights = None,
+) -> Float[Array, ""] | Float[Array, " labels"]:
+    r"""Mean of $(p - y)^2$; in [0, 1], lower is better.
+
+    Args:
+      average: as in `calibration_error`.
+      probabilities, labels, where, weights: as in `reliability`.
+
+    Raises:
+      ValueError, TypeError: as in `calibration_error`.
+
+    Source: with `average=None` equal to `sklearn.metrics.brier_score_loss` of each column;
+      Brier, 1950.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> import sigmoidf1_jax as sf
+      >>> sf.metrics.brier_score(jnp.array([[.5], [1.]]), jnp.array([[0], [1]]))
+      Array(0.125, dtype=float32)
+    """
+    _check_average(average)
+    ranking = _prepare_probabilities(probabilities, labels, where, weights)
+    weight = _entry_weight(ranking)
+    error = jnp.sum(weight * jnp.square(ranking.scores - ranking.labels), 0)
+    total, positive = jnp.sum(weight, 0), jnp.sum(weight * ranking.labels, 0)
+    if average == "micro":
+        error, total, positive = jnp.sum(error), jnp.sum(total), jnp.sum(positive)
+    return _over_labels(_safe.ratio(error, total), total, positive, average)
+
+
+def _check_average(average: str | None) -> None:
+    if average == "samples":
+        raise ValueError("average must be 'micro', 'macro', 'weighted' or None, got 'samples'")
+    averaging.check_average(average)
+
+
+def _prepare_probabilities(
+    probabilities: Probabilities, labels: BinaryLabels, where: Where, weights: Weights
+) -> Ranking:
+    ranking = _prepare.prepare(probabilities, labels, where, weights, name="probabilities")
+    p = ranking.scores
+    _inputs.check_value(
+        lambda: jnp.all((p >= 0) & (p <= 1)),
+        p,
+        message="probabilities must lie in [0, 1] where they count: apply jax.nn.sigmoid to logits",
+    )
+    return ranking
+
+
+def _entry_weight(ranking: Ranking) -> Float[Array, "examples labels"]:
+    if ranking.weight is not None:
+        return ranking.weight
+    if ranking.mask is not None:
+        return ranking.mask.astype(ranking.scores.dtype)
+    return jnp.ones_like(ranking.scores)
+
+
+def _over_labels(
+    values: Array, total: Array, positive: Array, average: str | None
+) -> Float[Array, ""] | Float[Array, " labels"]:
+    if average in (None, "micro"):
+        return values
+    counted = (total > 0).astype(values.dtype)
+    return _safe.mean(values, *((counted,) if average == "macro" else (positive, counted)))

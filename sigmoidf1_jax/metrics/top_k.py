@@ -1,0 +1,241 @@
+"""Metrics of the k highest-scored labels of each example: P@k, R@k, nDCG@k, PSP@k."""
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.typing import ArrayLike
+from jaxtyping import Array, Bool, Float, Int
+
+from sigmoidf1_jax import _inputs, _safe
+from sigmoidf1_jax._inputs import Weights, Where
+from sigmoidf1_jax.metrics import _order, _prepare
+from sigmoidf1_jax.metrics._prepare import BinaryLabels, Ranking, Scores
+
+
+def hits(ranking: Ranking, k: int) -> Bool[Array, "examples k"]:
+    """Whether each of the k highest-scored labels is true, best first."""
+    return jnp.take_along_axis(ranking.labels, _top(ranking, k), -1)
+
+
+def _top(ranking: Ranking, k: int) -> Int[Array, "examples k"]:
+    # top_k puts -0 below 0; their integer keys are equal.
+    keys = _order.integer_keys(ranking.scores)
+    scores = jnp.where(keys == 0, 0, ranking.scores)
+    if ranking.mask is not None:
+        scores = jnp.where(ranking.mask, scores, -jnp.inf)
+    return lax.top_k(scores, k)[1]
+
+
+def precision_at_k(
+    scores: Scores, labels: BinaryLabels, k: int, *, where: Where = None, weights: Weights = None
+) -> Float[Array, ""]:
+    r"""Mean over examples of the share of true labels among the k highest scores; in [0, 1].
+
+    Equal scores are taken in the order of the labels. The divisor is k also for examples with
+    fewer than k true labels.
+
+    Args:
+      scores: [..., num_labels] floating, logits or probabilities; leading axes hold examples.
+      labels: same shape, bool or 0/1.
+      k: how many labels to look at, 1..num_labels; static.
+      where: True where an entry counts; a masked label is never a hit, and an example with no
+        counted entry leaves the mean.
+      weights: weights >= 0, e.g. [batch, 1] for examples.
+
+    Raises:
+      ValueError: shapes differ, k out of range; in concrete arrays also NaN scores, labels not
+        0 or 1, negative weights.
+      TypeError: scores not floating, k not an int.
+
+    Source: Bhatia et al., The Extreme Classification Repository, 2016.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> import sigmoidf1_jax as sf
+      >>> scores, labels = jnp.array([[.9, .5, .1], [.2, .4, .6]]), jnp.array([[0, 1, 0], [0, 1, 1]])
+      >>> sf.metrics.precision_at_k(scores, labels, 2)
+      Array(0.75, dtype=float32)
+    """  # noqa: E501
+    ranking = _prepared(scores, labels, k, where, weights)
+    return _prepare.example_mean(jnp.mean(hits(ranking, k), -1, ranking.scores.dtype), ranking)
+
+
+def recall_at_k(
+    scores: Scores, labels: BinaryLabels, k: int, *, where: Where = None, weights: Weights = None
+) -> Float[Array, ""]:
+    r"""Mean over examples of the share of their true labels among the k highest scores.
+
+    0 for an example without true labels. In [0, 1].
+
+    Arguments and errors as in `precision_at_k`.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> import sigmoidf1_jax as sf
+      >>> scores, labels = jnp.array([[.9, .5, .1], [.2, .4, .6]]), jnp.array([[0, 1, 0], [0, 1, 1]])
+      >>> sf.metrics.recall_at_k(scores, labels, 1)
+      Array(0.25, dtype=float32)
+    """  # noqa: E501
+    ranking = _prepared(scores, labels, k, where, weights)
+    return _prepare.example_mean(_found(ranking, k, ranking.labels.shape[-1]), ranking)
+
+
+def r_precision_at_k(
+    scores: Scores, labels: BinaryLabels, k: int, *, where: Where = None, weights: Weights = None
+) -> Float[Array, ""]:
+    r"""Mean over examples of hits@k / min(k, number of true labels); 0 without true labels.
+
+    Unlike precision@k it reaches 1 for every example that has a true label.
+
+    Arguments and errors as in `precision_at_k`.
+
+    Source: Chalkidis et al., Large-Scale Multi-Label Text Classification, 2019.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> import sigmoidf1_jax as sf
+      >>> scores, labels = jnp.array([[.9, .5, .1], [.2, .4, .6]]), jnp.array([[0, 1, 0], [0, 1, 1]])
+      >>> sf.metrics.r_precision_at_k(scores, labels, 2)
+      Array(1., dtype=float32)
+    """  # noqa: E501
+    ranking = _prepared(scores, labels, k, where, weights)
+    return _prepare.example_mean(_found(ranking, k, k), ranking)
+
+
+def _prepared(scores: Any, labels: Any, k: int, where: Where, weights: Weights) -> Ranking:
+    ranking = _prepare.prepare(scores, labels, where, weights)
+    _prepare.check_k(k, ranking.labels.shape[-1])
+    return ranking
+
+
+def _found(ranking: Ranking, k: int, cap: int) -> Float[Array, " examples"]:
+    dtype = ranking.scores.dtype
+    true = jnp.minimum(jnp.sum(ranking.labels, -1, dtype=jnp.int32), cap)
+    return _safe.ratio(jnp.sum(hits(ranking, k), -1, dtype=dtype), true.astype(dtype))
+
+
+def ndcg_at_k(
+    scores: Scores, labels: BinaryLabels, k: int, *, where: Where = None, weights: Weights = None
+) -> Float[Array, ""]:
+    r"""Mean over examples of DCG@k / ideal DCG@k, $DCG@k = \sum_{r \le k} y_{(r)} / \log_2(r+1)$.
+
+    Equal scores share the mean of their gains over all their orders, as in scikit-learn. The
+    ideal puts min(k, number of true labels) hits first; 0 for an example without true labels.
+    In [0, 1].
+
+    Arguments and errors as in `precision_at_k`.
+
+    Source: equal to `sklearn.metrics.ndcg_score(labels, scores, k=k)`; Järvelin and Kekäläinen,
+      2002; McSherry and Najork, 2008 (ties).
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> import sigmoidf1_jax as sf
+      >>> scores, labels = jnp.array([[.9, .5, .1], [.2, .4, .6]]), jnp.array([[0, 1, 0], [0, 1, 1]])
+      >>> round(float(sf.metrics.ndcg_at_k(scores, labels, 2)), 4)
+      0.8155
+    """  # noqa: E501
+    ranking = _prepared(scores, labels, k, where, weights)
+    return _prepare.example_mean(ndcg_per_example(ranking, k), ranking)
+
+
+@functools.partial(jax.jit, static_argnames="k")
+def ndcg_per_example(ranking: Ranking, k: int) -> Float[Array, " examples"]:
+    """nDCG@k of each example."""
+    entries = _order.ordered(*ranking._replace(weight=None))
+    dtype, n = ranking.scores.dtype, ranking.labels.shape[-1]
+    discount = np.where(np.arange(n) < k, 1 / np.log2(np.arange(n) + 2), 0)
+    reached = jnp.asarray(np.cumsum(discount), dtype)
+    # A positive earns the mean discount of its tie group: from the group's start to its end.
+    # Counting sums from the group's start needs only maxima so far; the mean is then read at
+    # the group's last entry.
+    above = jnp.cumsum(entries.positive, -1)
+    before = _order.before_group(entries, above)
+    start = lax.cummax(
+        jnp.where(entries.first, jnp.arange(n, dtype=jnp.int32), 0), entries.first.ndim - 1
+    )
+    behind = jnp.concatenate([jnp.zeros(1, dtype), reached])
+    size = (jnp.arange(1, n + 1, dtype=jnp.int32) - start).astype(dtype)
+    mean_discount = (reached - behind[start]) / size
+    gain = jnp.where(_order.group_ends(entries.first), above - before, 0).astype(dtype)
+    true = jnp.sum(ranking.labels, -1, dtype=jnp.int32)
+    return _safe.ratio(jnp.sum(gain * mean_discount, -1), behind[true])
+
+
+def inverse_propensity(
+    label_counts: ArrayLike, num_examples: int, *, a: float = 0.55, b: float = 1.5
+) -> Float[Array, " labels"]:
+    r"""How much a hit on each label weighs: $1 + C (n_c + b)^{-a}$, $C = (\ln n - 1)(b+1)^a$.
+
+    Args:
+      label_counts: [num_labels], how often each label occurs in the training set.
+      num_examples: size of the training set.
+      a: 0.55 by default; 0.5 for Wikipedia, 0.6 for Amazon data.
+      b: 1.5 by default; 0.4 for Wikipedia, 2.6 for Amazon data.
+
+    Source: Jain, Prabhu and Varma, Extreme Multi-label Loss Functions, 2016.
+
+    Example:
+      >>> inverse_propensity([1, 100], 1000).round(2)
+      Array([6.91, 1.77], dtype=float32)
+    """
+    counts = jnp.asarray(label_counts, jnp.result_type(float))
+    scale = (np.log(num_examples) - 1) * (b + 1) ** a
+    return 1 + scale * (counts + b) ** -a
+
+
+def psp_at_k(
+    scores: Scores,
+    labels: BinaryLabels,
+    k: int,
+    inverse_propensities: Float[Array, " labels"],
+    *,
+    where: Where = None,
+    weights: Weights = None,
+) -> Float[Array, ""]:
+    r"""Propensity-scored precision at k: hits weighted by rarity, as a share of the best possible.
+
+    $\sum_i \sum_{c \in top_k(i)} y_{ic} / p_c \,/\, \sum_i \max_{|S| = k} \sum_{c \in S} y_{ic} / p_c$,
+    one ratio of sums over all examples; in [0, 1], 0 without true labels.
+
+    Args:
+      inverse_propensities: [num_labels], $1/p_c$, e.g. from `inverse_propensity`.
+      scores, labels, k, where, weights: as in `precision_at_k`.
+
+    Source: Jain, Prabhu and Varma, 2016; normalised as in the Extreme Classification Repository.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> import sigmoidf1_jax as sf
+      >>> scores, labels = jnp.array([[.9, .5, .1], [.2, .4, .6]]), jnp.array([[0, 1, 0], [0, 1, 1]])
+      >>> round(float(sf.metrics.psp_at_k(scores, labels, 1, jnp.array([1., 2., 3.]))), 4)
+      0.6
+    """  # noqa: E501
+    ranking = _prepared(scores, labels, k, where, weights)
+    got, best = psp_sums(ranking, k, inverse_propensities)
+    weight = _prepare.example_weight(ranking)
+    return _safe.ratio(jnp.sum(weight * got), jnp.sum(weight * best))
+
+
+def psp_sums(
+    ranking: Ranking, k: int, inverse_propensities: ArrayLike
+) -> tuple[Float[Array, " examples"], Float[Array, " examples"]]:
+    """Each example's weighted hits, and the most it could have had."""
+    worth = _inputs.as_array(inverse_propensities, "inverse_propensities")
+    if worth.shape != ranking.labels.shape[-1:]:
+        raise ValueError(
+            f"inverse_propensities must have shape [num_labels] = {ranking.labels.shape[-1:]}, "
+            f"got {worth.shape}"
+        )
+    _inputs.check_value(
+        lambda: jnp.all(worth >= 0), worth, message="inverse_propensities must be >= 0"
+    )
+    value = jnp.where(ranking.labels, worth.astype(ranking.scores.dtype), 0)
+    return (
+        jnp.sum(jnp.take_along_axis(value, _top(ranking, k), -1), -1),
+        jnp.sum(lax.top_k(value, k)[0], -1),
+    )

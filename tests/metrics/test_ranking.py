@@ -1,0 +1,210 @@
+"""Metrics of scores equal scikit-learn's, ties, empty rows and one-class labels included."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import sklearn.metrics as sk
+from hypothesis import given
+from hypothesis import strategies as st
+
+import sigmoidf1_jax as sf
+from sigmoidf1_jax.metrics import _order
+from tests.metrics.strategies import FAST, SHAPES, close, labelled, reference
+
+AVERAGES = ["micro", "macro", "weighted", "samples", None]
+AREAS = {"average_precision": sk.average_precision_score, "roc_auc": sk.roc_auc_score}
+ROWS = {
+    "label_ranking_average_precision": sk.label_ranking_average_precision_score,
+    "coverage_error": sk.coverage_error,
+    "ranking_loss": sk.label_ranking_loss,
+}
+
+
+@functools.cache
+def jitted(name, **options):
+    return jax.jit(functools.partial(getattr(sf.metrics, name), **options))
+
+
+@functools.cache
+def at_k(name):
+    return jax.jit(getattr(sf.metrics, name), static_argnames="k")
+
+
+@pytest.mark.parametrize("name", AREAS)
+@FAST
+@given(data=labelled(), average=st.sampled_from(AVERAGES))
+def test_areas_equal_scikit_learn(name, data, average):
+    scores, labels, _ = data
+    expected = reference(AREAS[name], labels, scores, average=average)
+    close(jitted(name, average=average)(scores, labels), expected)
+
+
+@pytest.mark.parametrize("name", AREAS)
+@FAST
+@given(data=labelled(shapes=[(7, 5)]), average=st.sampled_from(AVERAGES))
+def test_weighted_areas_equal_scikit_learn_with_sample_weight(name, data, average):
+    scores, labels, weights = data
+    keep = weights > 0
+    # scikit-learn sees classes in examples of weight 0 and we do not: it gets the others only.
+    expected = reference(
+        AREAS[name], labels[keep], scores[keep], average=average, sample_weight=weights[keep]
+    )
+    close(jitted(name, average=average)(scores, labels, weights=weights[:, None]), expected)
+
+
+@pytest.mark.parametrize("name", ROWS)
+@FAST
+@given(data=labelled())
+def test_row_metrics_equal_scikit_learn(name, data):
+    scores, labels, weights = data
+    close(jitted(name)(scores, labels), reference(ROWS[name], labels, scores))
+    expected = reference(ROWS[name], labels, scores, sample_weight=weights)
+    close(jitted(name)(scores, labels, weights=weights[:, None]), expected)
+
+
+@FAST
+@given(data=labelled(), k=st.integers(1, 5))
+def test_ndcg_equals_scikit_learn(data, k):
+    scores, labels, weights = data
+    k = min(k, labels.shape[1])
+    expected = reference(sk.ndcg_score, labels, scores, k=k, sample_weight=weights)
+    close(at_k("ndcg_at_k")(scores, labels, k=k, weights=weights[:, None]), expected)
+
+
+@FAST
+@given(data=labelled(), k=st.integers(1, 5))
+def test_top_k_metrics_equal_a_stable_numpy_sort(data, k):
+    scores, labels, _ = data
+    k = min(k, labels.shape[1])
+    top = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    found = np.take_along_axis(labels, top, 1).sum(1)
+    true = labels.sum(1)
+    one = np.maximum(true, 1)
+    close(at_k("precision_at_k")(scores, labels, k=k), np.mean(found / k))
+    close(at_k("recall_at_k")(scores, labels, k=k), np.mean(found / one))
+    close(at_k("r_precision_at_k")(scores, labels, k=k), np.mean(found / np.minimum(one, k)))
+    first = np.take_along_axis(labels, top[:, :1], 1)
+    close(jitted("one_error")(scores, labels), 1 - first.mean())
+    worth = np.arange(1.0, labels.shape[1] + 1, dtype=np.float32)
+    got = np.take_along_axis(labels * worth, top, 1).sum()
+    best = -np.sort(-labels * worth, axis=1)[:, :k].sum()
+    expected = got / best if best else 0.0
+    actual = at_k("psp_at_k")(scores, labels, k=k, inverse_propensities=worth)
+    close(actual, expected)
+
+
+@FAST
+@given(data=labelled(shapes=[(7, 5)]), seed=st.integers(0, 3))
+def test_masking_rows_and_columns_equals_taking_the_subset(data, seed):
+    scores, labels, _ = data
+    rng = np.random.default_rng(seed)
+    rows, columns = rng.random(labels.shape[0]) < 0.6, rng.random(labels.shape[1]) < 0.6
+    rows[0], columns[:2] = True, True
+    mask = rows[:, None] & columns
+    spoiled = np.where(mask, scores, np.nan)
+    subset = scores[rows][:, columns], labels[rows][:, columns]
+    for average in AVERAGES[:-1]:
+        for name, function in AREAS.items():
+            actual = jitted(name, average=average)(spoiled, labels, where=mask)
+            close(actual, reference(function, subset[1], subset[0], average=average))
+    for name, function in ROWS.items():
+        actual = jitted(name)(spoiled, labels, where=mask)
+        close(actual, reference(function, subset[1], subset[0]))
+    expected = reference(sk.ndcg_score, subset[1], subset[0], k=2)
+    close(at_k("ndcg_at_k")(spoiled, labels, k=2, where=mask), expected)
+    top = np.argsort(-subset[0], axis=1, kind="stable")[:, :2]
+    found = np.take_along_axis(subset[1], top, 1)
+    close(at_k("precision_at_k")(spoiled, labels, k=2, where=mask), found.mean())
+    close(jitted("one_error")(spoiled, labels, where=mask), 1 - found[:, 0].mean())
+
+
+def test_everything_masked_gives_the_documented_values():
+    shape = SHAPES[0]
+    scores, labels = np.full(shape, np.nan, np.float32), np.ones(shape, np.int32)
+    where = np.zeros(shape, bool)
+    assert sf.metrics.average_precision(scores, labels, where=where) == 0
+    assert jnp.isnan(sf.metrics.roc_auc(scores, labels, where=where, average=None)).all()
+    for name in ROWS:
+        assert getattr(sf.metrics, name)(scores, labels, where=where) == 0
+
+
+def test_a_label_without_positives_has_average_precision_0_and_auc_nan():
+    scores, labels = np.eye(3, dtype=np.float32), np.array([[1, 0, 1], [0, 0, 1], [0, 0, 1]])
+    ap = sf.metrics.average_precision(scores, labels, average=None)
+    auc = sf.metrics.roc_auc(scores, labels, average=None)
+    np.testing.assert_array_equal(ap, [1, 0, 1])
+    np.testing.assert_array_equal(auc, [1, np.nan, np.nan])
+    assert np.isnan(sf.metrics.roc_auc(scores, labels))
+
+
+def test_minus_zero_ties_with_zero():
+    scores = np.array([[-0.0], [0.0]], np.float32)
+    assert sf.metrics.roc_auc(scores, np.array([[0], [1]])) == 0.5
+    assert sf.metrics.roc_auc(scores, np.array([[1], [0]])) == 0.5
+
+
+def test_infinite_scores_are_ranked():
+    scores = np.array([[np.inf], [1e-45], [0.0], [-np.inf]], np.float32)
+    assert sf.metrics.roc_auc(scores, np.array([[1], [1], [0], [0]])) == 1
+    assert sf.metrics.coverage_error(scores.T, np.array([[1, 0, 0, 0]])) == 1
+
+
+@pytest.mark.parametrize("dtype", [jnp.float16, jnp.bfloat16])
+def test_half_precision_scores_are_ranked_as_they_are(dtype):
+    rng = np.random.default_rng(0)
+    scores = jnp.asarray(rng.normal(size=(50, 4)), dtype)
+    labels = rng.integers(0, 2, (50, 4))
+    exact = np.asarray(scores.astype(jnp.float32))
+    for name, function in (AREAS | ROWS).items():
+        value = getattr(sf.metrics, name)(scores, labels)
+        assert value.dtype == jnp.float32
+        close(value, function(labels, exact))
+
+
+def test_float64_scores_are_compared_in_float64():
+    scores = np.array([[1.0], [1.0 + 1e-12]])
+    with jax.enable_x64(True):
+        value = sf.metrics.roc_auc(scores, np.array([[0], [1]]))
+        assert value.dtype == jnp.float64
+        assert value == 1
+        far = np.array([[1e-300], [1e300], [0.0]])
+        assert sf.metrics.roc_auc(far, np.array([[0], [1], [0]])) == 1
+
+
+def test_vmap_equals_a_loop():
+    rng = np.random.default_rng(0)
+    scores = np.round(rng.normal(size=(3, 9, 5)), 1).astype(np.float32)
+    labels = rng.integers(0, 2, (3, 9, 5))
+    for name in ("average_precision", "ranking_loss", "coverage_error"):
+        function = getattr(sf.metrics, name)
+        expected = [function(s, y) for s, y in zip(scores, labels, strict=True)]
+        np.testing.assert_allclose(jax.vmap(function)(scores, labels), expected, rtol=1e-6)
+
+
+def test_leading_axes_all_hold_examples():
+    rng = np.random.default_rng(1)
+    scores, labels = rng.normal(size=(2, 6, 4)).astype(np.float32), rng.integers(0, 2, (2, 6, 4))
+    flat = scores.reshape(12, 4), labels.reshape(12, 4)
+    for name in (*AREAS, *ROWS, "one_error"):
+        function = getattr(sf.metrics, name)
+        assert function(scores, labels) == function(*flat)
+
+
+def test_keys_order_floats_as_floats_do():
+    tiny = float(np.finfo(np.float32).smallest_subnormal)
+    values = np.array([-np.inf, -1e30, -1, -1e-38, -tiny, -0.0, tiny, 1e-38, 1, np.inf], np.float32)
+    keys = np.asarray(_order.integer_keys(jnp.asarray(values)))
+    assert (np.diff(keys.astype(np.int64)) > 0).all()
+
+
+def test_long_columns_keep_six_digits():
+    rng = np.random.default_rng(2)
+    labels = (rng.random((50_000, 2)) < 0.3).astype(np.int32)
+    scores = (rng.normal(size=labels.shape) + labels).astype(np.float32)
+    for name, function in AREAS.items():
+        close(getattr(sf.metrics, name)(scores, labels), function(labels, scores), rtol=1e-6)
+        expected = function(labels, scores, average="micro")
+        close(getattr(sf.metrics, name)(scores, labels, average="micro"), expected, rtol=1e-6)

@@ -1,0 +1,123 @@
+"""The report equals the single metrics; bootstrap intervals cover as they should."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import sigmoidf1_jax as sf
+
+m = sf.metrics
+
+
+def data(n=30, c=6, seed=0):
+    rng = np.random.default_rng(seed)
+    labels = rng.random((n, c)) < 0.4
+    scores = np.round(rng.normal(size=(n, c)) + labels, 1).astype(np.float32)
+    return scores, labels, scores > 0.3
+
+
+@pytest.mark.parametrize("kind", ["plain", "weights", "mask"])
+def test_every_entry_equals_its_own_function(kind):
+    scores, labels, decisions = data()
+    rng = np.random.default_rng(1)
+    given = {}
+    if kind == "weights":
+        given["weights"] = rng.choice([0.5, 1.0, 2.0], (30, 1)).astype(np.float32)
+    if kind == "mask":
+        given["where"] = (rng.random((30, 6)) < 0.8) & (np.arange(30) < 25)[:, None]
+        # Each counted example keeps both classes, or the AUC over examples is NaN.
+        labels[:, :2], given["where"][:25, :2] = [True, False], True
+    values = m.report(scores, labels, decisions, k=(2,), **given)
+    assert len(values) == 36
+    for name, value in values.items():
+        metric, _, option = name.partition("/")
+        function = getattr(m, metric)
+        options = {"k": int(option)} if option.isdigit() else {"average": option} if option else {}
+        predictions = decisions if metric in DECIDED else scores
+        expected = function(predictions, labels, **options, **given)
+        np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-6, err_msg=name)
+
+
+DECIDED = {"f1", "precision", "recall", "jaccard", "matthews", "balanced_accuracy",
+           "hamming_loss", "subset_accuracy", "label_count_error", "label_count_bias"}  # fmt: skip
+
+
+def test_bootstrap_keeps_the_values_and_orders_the_interval():
+    scores, labels, decisions = data()
+    values = m.report(scores, labels, decisions, k=(1,))
+    estimates = m.report(scores, labels, decisions, k=(1,), bootstrap=50, key=jax.random.key(0))
+    again = m.report(scores, labels, decisions, k=(1,), bootstrap=50, key=jax.random.key(0))
+    for name, estimate in estimates.items():
+        np.testing.assert_allclose(estimate.value, values[name], rtol=1e-5, atol=1e-6)
+        assert estimate.low <= estimate.high
+        np.testing.assert_array_equal(estimate.low, again[name].low)
+
+
+def test_a_resample_is_worth_repeated_examples():
+    # One draw of each of n examples with replacement: the mean of the draws of a 0/1 metric has
+    # standard error sqrt(p (1 - p) / n), and the interval is about 2 * 1.96 of them wide.
+    n = 400
+    labels = np.ones((n, 2), bool)
+    decisions = labels.copy()
+    decisions[: n // 4, 0] = False
+    scores = np.where(decisions, 1.0, 0.0).astype(np.float32)
+    estimate = m.report(scores, labels, decisions, k=(1,), bootstrap=1000, key=jax.random.key(1))[
+        "subset_accuracy"
+    ]
+    width = 2 * 1.96 * np.sqrt(0.25 * 0.75 / n)
+    np.testing.assert_allclose(estimate.high - estimate.low, width, rtol=0.15)
+    assert estimate.low < 0.75 < estimate.high
+
+
+def test_intervals_cover_the_truth_nineteen_times_in_twenty():
+    rng = np.random.default_rng(0)
+    covered, trials = 0, 60
+    for trial in range(trials):
+        right = rng.random((60, 2)) < 0.7
+        labels = np.ones((60, 2), bool)
+        estimate = m.report(
+            right.astype(np.float32), labels, right, k=(1,), bootstrap=100,
+            key=jax.random.key(trial),
+        )["recall/micro"]  # fmt: skip
+        covered += bool(estimate.low <= 0.7 <= estimate.high)
+    # Binomial(60, .95) is below 50 once in 5,000 runs; with 100 resamples of 60 examples the
+    # percentile interval is a little short, hence the wide margin.
+    assert covered >= 50
+
+
+def test_padding_does_not_change_the_distribution_of_intervals():
+    scores, labels, decisions = data(n=60)
+    pad = np.zeros((60, 6), np.float32)
+    where = np.arange(120)[:, None] < 60
+    plain = m.report(scores, labels, decisions, k=(1,), bootstrap=400, key=jax.random.key(0))
+    padded = m.report(
+        np.r_[scores, pad * np.nan], np.r_[labels, pad > 0], np.r_[decisions, pad > 0],
+        k=(1,), where=where, bootstrap=400, key=jax.random.key(0),
+    )  # fmt: skip
+    for name in ("f1/macro", "average_precision/macro", "coverage_error"):
+        a, b = plain[name], padded[name]
+        np.testing.assert_allclose(a.value, b.value, rtol=1e-5)
+        np.testing.assert_allclose(b.high - b.low, a.high - a.low, rtol=0.3)
+
+
+def test_the_report_runs_inside_jit():
+    scores, labels, decisions = data()
+    inside = jax.jit(lambda *x: m.report(*x))(scores, labels, decisions)
+    outside = m.report(scores, labels, decisions)
+    for name, value in inside.items():
+        np.testing.assert_allclose(value, outside[name], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"bootstrap": 10}, "needs a key"),
+        ({"bootstrap": 0, "key": jnp.zeros(2)}, "bootstrap must be"),
+        ({"level": 1.0}, "level must lie"),
+        ({"k": (0,)}, "k must lie"),
+    ],
+)
+def test_mistakes_are_named(options, match):
+    with pytest.raises(ValueError, match=match):
+        m.report(*data(), **options)

@@ -1,0 +1,233 @@
+"""Streams: exact sums over batches, devices and merges; sketches within their bounds."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import sklearn.metrics as sk
+
+import sigmoidf1_jax as sf
+from sigmoidf1_jax.metrics import streaming
+
+m = sf.metrics
+WORTH = (1.0, 2.0, 3.0, 4.0, 5.0)
+STREAMS = [
+    (m.f1, {"average": "macro"}),
+    (m.f1, {"average": "samples"}),
+    (m.f_beta, {"beta": 2.0, "average": "weighted"}),
+    (m.jaccard, {"average": None, "zero_division": np.nan}),
+    (m.matthews, {}),
+    (m.hamming_loss, {}),
+    (m.subset_accuracy, {}),
+    (m.label_count_error, {}),
+    (m.coverage_error, {}),
+    (m.label_ranking_average_precision, {}),
+    (m.roc_auc, {"average": "samples"}),
+    (m.precision_at_k, {"k": 2}),
+    (m.psp_at_k, {"k": 2, "inverse_propensities": WORTH}),
+    (m.calibration_error, {"num_bins": 5, "average": "micro"}),
+]
+DECIDED = {m.f1, m.f_beta, m.jaccard, m.matthews, m.hamming_loss, m.subset_accuracy,
+           m.label_count_error}  # fmt: skip
+
+
+def batches(metric, seed=0, n=12):
+    rng = np.random.default_rng(seed)
+    scores = rng.random((n, 5)).astype(np.float32)
+    labels = rng.random((n, 5)) < 0.5
+    labels[:, 0] = np.arange(n) % 2
+    labels[:, 1:3] = [[True, False]]
+    return (scores > 0.4 if metric in DECIDED else scores), labels
+
+
+@pytest.mark.parametrize(("metric", "options"), STREAMS)
+def test_batches_add_up_to_the_whole_set(metric, options):
+    predictions, labels = batches(metric)
+    weights = np.linspace(0.5, 2, 12, dtype=np.float32)[:, None]
+    where = np.ones((12, 1), bool)
+    where[-2:] = False
+    stream = m.Stream(metric, 5, **options)
+    update = jax.jit(stream.update)
+    first = update(
+        stream.empty(), predictions[:4], labels[:4], weights=weights[:4], where=where[:4]
+    )
+    second = stream.empty()
+    for part in (slice(4, 8), slice(8, 12)):
+        second = update(
+            second, predictions[part], labels[part], weights=weights[part], where=where[part]
+        )
+    state = stream.merge(first, second)
+    expected = metric(predictions, labels, weights=weights, where=where, **options)
+    np.testing.assert_allclose(stream.compute(state), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_counts_stay_exact_past_2_to_the_24():
+    stream = m.Stream(m.accuracy, 1, average=None)
+    one = jnp.ones((1, 1), bool)
+    big = 2**24 + 1
+
+    @jax.jit
+    def run(state):
+        state = stream.update(state, jnp.ones((big, 1), bool), jnp.ones((big, 1), bool))
+        return jax.lax.fori_loop(0, 1001, lambda _, s: stream.update(s, one, one), state)
+
+    state = run(stream.empty())
+    merged = stream.merge(state, state)
+    tp = merged.sums.tp
+    assert int(np.float64(tp.high[0]) + np.float64(tp.low[0])) == 2 * (big + 1001)
+    assert np.float32(2**24) + np.float32(1) == 2**24  # what a float32 counter does
+
+
+def test_counters_hold_integers_up_to_2_to_the_47():
+    counter = streaming.Counter(jnp.zeros(()), jnp.zeros(()))
+    amounts, total = [2**31 - 1, 2**30 + 1, 2**31 - 3], 0
+    for i in range(300):
+        counter = streaming._add(counter, jnp.int32(amounts[i % 3]))
+        total += amounts[i % 3]
+    assert int(np.float64(counter.high) + np.float64(counter.low)) == total
+
+    @jax.jit
+    def doubled(c, times):
+        return jax.lax.fori_loop(
+            0, times, lambda _, c: streaming._add_floats(streaming._add_floats(c, c.high), c.low), c
+        )
+
+    counter = doubled(counter, 7)
+    assert total * 2**7 < 2**47
+    assert int(np.float64(counter.high) + np.float64(counter.low)) == total * 2**7
+
+
+def test_scan_and_checkpoint_keep_the_state():
+    predictions, labels = batches(m.f1)
+    stream = m.Stream(m.f1, 5)
+
+    def step(state, batch):
+        return stream.update(state, *batch), None
+
+    state, _ = jax.lax.scan(
+        step, stream.empty(), (predictions.reshape(3, 4, 5), labels.reshape(3, 4, 5))
+    )
+    leaves = [np.asarray(x) for x in jax.tree.leaves(state)]
+    restored = jax.tree.unflatten(jax.tree.structure(m.Stream(m.f1, 5).empty()), leaves)
+    assert stream.compute(restored) == m.f1(predictions, labels)
+
+
+def test_axis_name_sums_over_devices():
+    for metric in (m.f1, m.roc_auc, m.coverage_error):
+        predictions, labels = batches(metric)
+        options = {} if metric is m.coverage_error else {"average": "micro"}
+        stream = m.Stream(metric, 5, **options)
+        states = jax.vmap(
+            lambda p, y, stream=stream: stream.update(stream.empty(), p, y, axis_name="batch"),
+            axis_name="batch",
+        )(predictions.reshape(3, 4, 5), labels.reshape(3, 4, 5))
+        expected = stream.compute(stream.update(stream.empty(), predictions, labels))
+        np.testing.assert_allclose(jax.vmap(stream.compute)(states), [expected] * 3, rtol=1e-6)
+
+
+def test_static_choices_are_no_leaves():
+    state = m.Stream(m.f1, 5, average="micro").empty()
+    assert all(isinstance(x, jax.Array) for x in jax.tree.leaves(state))
+    assert len(jax.tree.leaves(state)) == 8
+
+
+def test_states_of_other_streams_are_refused():
+    f1, recall = m.Stream(m.f1, 5), m.Stream(m.recall, 5)
+    with pytest.raises(ValueError, match="state is one of"):
+        f1.merge(f1.empty(), recall.empty())
+    with pytest.raises(ValueError, match="state is one of"):
+        f1.merge(f1.empty(), m.Stream(m.f1, 5, average="micro").empty())
+    with pytest.raises(ValueError, match="state is one of"):
+        f1.compute(m.Stream(m.f1, 4).empty())
+    with pytest.raises(TypeError, match=r"Stream\.empty"):
+        f1.compute(jnp.zeros(3))
+    assert m.Stream(m.f1, 5, zero_division=float("nan")) == m.Stream(
+        m.f1, 5, zero_division=np.float64("nan")
+    )
+
+
+@pytest.mark.parametrize(
+    ("make", "match"),
+    [
+        (lambda: m.Stream(m.brier_score, 5), "not a metric that can be streamed"),
+        (lambda: m.Stream(m.f1, 5, average="all"), "average must be"),
+        (lambda: m.Stream(m.f1, 5, slope=1), "slope"),
+        (lambda: m.Stream(m.roc_auc, 5, slope=1), "slope"),
+        (lambda: m.Stream(m.precision_at_k, 5, k=6), "k must lie in"),
+        (lambda: m.Stream(m.f1, 0), "num_labels must be"),
+        (lambda: m.Stream(m.roc_auc, 5, num_bins=3), "num_bins must be even"),
+        (lambda: m.Stream(m.f1, 5, average="samples", zero_division=np.nan), "zero_division"),
+        (lambda: m.Stream(m.f1, 5).bounds(m.Stream(m.f1, 5).empty()), "keeps no histogram"),
+        (lambda: m.Stream(m.f1, 5).update(m.Stream(m.f1, 5).empty(), np.ones((2, 4), bool),
+                                          np.ones((2, 4), bool)), "num_labels = 5"),
+    ],
+)  # fmt: skip
+def test_mistakes_are_named(make, match):
+    with pytest.raises(ValueError, match=match):
+        make()
+
+
+EXACT = {m.average_precision: sk.average_precision_score, m.roc_auc: sk.roc_auc_score}
+
+
+@functools.cache
+def sketches(metric, average, num_bins):
+    stream = m.Stream(metric, 4, average=average, num_bins=num_bins)
+
+    @jax.jit
+    def run(scores, labels):
+        state = stream.update(stream.empty(), scores, labels)
+        return stream.compute(state), stream.bounds(state)
+
+    return run
+
+
+@pytest.mark.parametrize("metric", EXACT)
+@pytest.mark.parametrize("average", ["micro", "macro", "weighted", None])
+def test_the_exact_area_lies_within_the_bounds_of_the_sketch(metric, average):
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        labels = rng.random((300, 4)) < rng.uniform(0.02, 0.9, 4)
+        labels[:2] = [[True] * 4, [False] * 4]
+        scores = (rng.normal(0, rng.uniform(0.1, 8), (300, 4)) + labels).astype(np.float32)
+        for num_bins in (8, 256, 2048):
+            value, bounds = sketches(metric, average, num_bins)(scores, labels)
+            exact = EXACT[metric](labels, scores, average=average)
+            assert (np.asarray(bounds.low) <= exact + 1e-6).all()
+            assert (np.asarray(bounds.high) >= exact - 1e-6).all()
+            assert (np.asarray(bounds.low) <= np.asarray(value) + 1e-6).all()
+            assert (np.asarray(value) <= np.asarray(bounds.high) + 1e-6).all()
+
+
+def test_the_default_sketch_is_within_a_thousandth_on_smooth_scores():
+    rng = np.random.default_rng(0)
+    labels = rng.random((20_000, 4)) < [0.02, 0.1, 0.3, 0.5]
+    scores = (rng.normal(0, 2, labels.shape) + 2 * labels).astype(np.float32)
+    for metric, exact in EXACT.items():
+        value, bounds = sketches(metric, None, 2048)(scores, labels)
+        np.testing.assert_allclose(value, exact(labels, scores, average=None), atol=1e-3)
+        # The interval is wide only where positives are rare: its top is one positive's luck.
+        assert np.max(bounds.high - bounds.low) < 0.03
+
+
+def test_threshold_counts_are_exact():
+    rng = np.random.default_rng(0)
+    scores = np.concatenate(
+        [rng.normal(0, 6, (50, 3)), np.round(rng.normal(0, 6, (50, 3)) * 4) / 4]
+    )
+    scores, labels = scores.astype(np.float32), rng.random((100, 3)) < 0.4
+    counts = m.threshold_counts(m.score_histogram(scores, labels, num_bins=64))
+    for b, threshold in enumerate(np.asarray(m.bin_thresholds(64))):
+        expected = sf.confusion(jnp.asarray(scores >= threshold), labels)
+        for x, y in zip(jax.tree.leaves(counts), jax.tree.leaves(expected), strict=True):
+            np.testing.assert_array_equal(x[:, b], y)
+
+
+def test_infinite_and_masked_scores_go_to_the_outer_bins_or_nowhere():
+    scores = np.array([[np.inf], [-np.inf], [1e30], [np.nan]], np.float32)
+    where = np.array([[True], [True], [True], [False]])
+    histogram = m.score_histogram(scores, np.array([[1], [0], [0], [1]]), where=where, num_bins=4)
+    np.testing.assert_array_equal(histogram.positive, [[0, 0, 0, 1]])
+    np.testing.assert_array_equal(histogram.negative, [[1, 0, 0, 1]])
