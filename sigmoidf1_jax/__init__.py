@@ -9,13 +9,14 @@
 
 from sigmoidf1_jax import decisions, losses, metrics, objectives, scores, slopes, surrogates
 from sigmoidf1_jax.confusion import Confusion, confusion
-from sigmoidf1_jax.objective import Objective, WeightedSum
+from sigmoidf1_jax.objective import Objective, StatefulObjective, WeightedSum
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Confusion",
     "Objective",
+    "StatefulObjective",
     "WeightedSum",
     "confusion",
     "decisions",

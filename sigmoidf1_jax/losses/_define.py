@@ -15,7 +15,7 @@ from sigmoidf1_jax._bound import as_bound, bind
 from sigmoidf1_jax._inputs import Labels, Logits, Weights, Where
 from sigmoidf1_jax.averaging import Average, ExampleScores
 from sigmoidf1_jax.confusion import Confusion, soft_confusion
-from sigmoidf1_jax.objective import AxisName, Objective, Statistics
+from sigmoidf1_jax.objective import Objective, State, Statistics
 from sigmoidf1_jax.scores import Score
 from sigmoidf1_jax.surrogates import Surrogate
 
@@ -173,9 +173,6 @@ def within_example(
     return _publish(loss, constructor, formula, ("where", "weights", "axis_name"))
 
 
-State = Any
-
-
 class StatefulLossFunction(Protocol[P]):
     """A public loss with state: `init(num_labels)`, then `(value, state)` from every call."""
 
@@ -188,51 +185,6 @@ class StatefulLossFunction(Protocol[P]):
     def __call__(
         self, logits: Any, labels: Any, state: State, *args: Any, **kwargs: Any
     ) -> tuple[Array, State]: ...
-
-
-@dataclasses.dataclass(frozen=True, repr=False)
-class StatefulObjective:
-    """A loss of summed statistics and of a state that it also updates.
-
-    `init(num_labels)` makes the state, a pytree of arrays that checkpoints; a call returns
-    `(value, state)`. The state is updated from statistics that are summed under `axis_name`, so
-    it stays equal on all devices. No gradient flows through the state.
-    """
-
-    @staticmethod
-    def init(num_labels: int) -> State:
-        """The state before the first batch."""
-        raise NotImplementedError
-
-    def statistics(
-        self, logits: Logits, labels: Labels, *, where: Where = None, weights: Weights = None
-    ) -> Statistics:
-        """A pytree of sums over all leading axes (the examples)."""
-        raise NotImplementedError
-
-    def value(self, statistics: Statistics, state: State) -> tuple[Array, State]:
-        """The loss, and the next state, as functions of summed statistics and the state."""
-        raise NotImplementedError
-
-    def __call__(
-        self,
-        logits: Logits,
-        labels: Labels,
-        state: State,
-        *,
-        where: Where = None,
-        weights: Weights = None,
-        axis_name: AxisName | None = None,
-        **extra: Any,
-    ) -> tuple[Array, State]:
-        """The loss of the batch (of the global batch with `axis_name`) and the next state."""
-        statistics = self.statistics(logits, labels, where=where, weights=weights)
-        if axis_name is not None:
-            statistics = jax.lax.psum(statistics, axis_name)
-        value, state = self.value(statistics, jax.lax.stop_gradient(state), **extra)
-        return value, jax.lax.stop_gradient(state)
-
-    __repr__ = Objective.__repr__
 
 
 def stateful(

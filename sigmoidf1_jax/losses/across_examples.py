@@ -11,8 +11,8 @@ from jaxtyping import Array, Float, Int
 
 from sigmoidf1_jax import _inputs, _safe, averaging, surrogates
 from sigmoidf1_jax._inputs import Labels, Logits, Weights, Where, per_label
-from sigmoidf1_jax.losses._define import StatefulObjective, from_objective, stateful
-from sigmoidf1_jax.objective import AxisName, Objective, Statistics
+from sigmoidf1_jax.losses._define import from_objective, stateful
+from sigmoidf1_jax.objective import AxisName, Objective, StatefulObjective, Statistics
 from sigmoidf1_jax.surrogates import Surrogate
 
 

@@ -13,8 +13,8 @@ from sigmoidf1_jax import _inputs, _safe, averaging, scores
 from sigmoidf1_jax._bound import Bound, bind
 from sigmoidf1_jax._inputs import Labels, Logits, Weights, Where, per_label
 from sigmoidf1_jax.confusion import Confusion, soft_confusion
-from sigmoidf1_jax.losses._define import StatefulObjective, stateful
-from sigmoidf1_jax.objective import Statistics
+from sigmoidf1_jax.losses._define import stateful
+from sigmoidf1_jax.objective import StatefulObjective, Statistics
 from sigmoidf1_jax.surrogates import Surrogate, hard
 
 # Half an example of each kind: the score starts at 1/2 and the first batches overrule it.

@@ -11,8 +11,8 @@ from jaxtyping import Array, Float
 
 from sigmoidf1_jax import _inputs, _safe, averaging
 from sigmoidf1_jax._inputs import Labels, Logits, Weights, Where, per_label
-from sigmoidf1_jax.losses._define import StatefulObjective, stateful
-from sigmoidf1_jax.objective import Statistics
+from sigmoidf1_jax.losses._define import stateful
+from sigmoidf1_jax.objective import StatefulObjective, Statistics
 
 
 class TencentState(NamedTuple):

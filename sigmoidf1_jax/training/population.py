@@ -13,8 +13,7 @@ import optax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int, Num, PRNGKeyArray
 
-from sigmoidf1_jax.losses._define import StatefulObjective
-from sigmoidf1_jax.objective import Objective
+from sigmoidf1_jax.objective import Objective, StatefulObjective
 
 Criteria = Callable[
     [Float[Array, "rows labels"], Num[Array, "rows labels"], Bool[Array, "rows labels"]],
