@@ -20,7 +20,14 @@ from experiments.decision_rules import DEFAULT, ORACLE, RULES, UNTUNED
 from experiments.errors import UserError
 from experiments.evaluation import METRICS, Part
 from experiments.splits import Splits, stratified
-from experiments.systems import BASELINE, SYSTEMS, System, tuning_settings
+from experiments.systems import (
+    BASELINE,
+    MAIN_SYSTEMS,
+    SYSTEMS,
+    System,
+    settings,
+    tuning_points,
+)
 from sigmoidf1_jax import models, training
 
 SCHEMA = 1
@@ -41,7 +48,7 @@ class Compare:
     dataset: str = "yeast"
     """Name of the data set."""
     losses: tuple[str, ...] = ()
-    """Losses to compare (default: all). binary_cross_entropy is always there, as baseline."""
+    """Losses to compare, or "all" (default: eight). binary_cross_entropy is always there."""
     decisions: tuple[str, ...] = DEFAULT
     """Decision rules to cross the losses with, or "all"; more than three draw a heat map."""
     seeds: int = 10
@@ -65,7 +72,8 @@ class Compare:
         Raises:
           UserError: unknown names, numbers out of range.
         """
-        losses = self.losses or (QUICK_LOSSES if self.quick else tuple(SYSTEMS))
+        losses = self.losses or (QUICK_LOSSES if self.quick else tuple(MAIN_SYSTEMS))
+        losses = tuple(SYSTEMS) if losses == ("all",) else losses
         unknown = [name for name in losses if name not in SYSTEMS]
         if unknown:
             raise UserError(
@@ -227,12 +235,15 @@ def train_system(
     system: System, problem: Problem, options: Compare, progress: Callable[[Any], None]
 ) -> tuple[list[Part], list[Part], Record]:
     """Validation and test scores of the selected runs, one part per selection criterion."""
-    settings, points = tuning_settings(system, options.budget)
     data, splits = problem.dataset, problem.splits
-    model = models.MLP(data.labels.shape[1], options.hidden)
+    points = tuning_points(system, options.budget)
+    train_labels = [data.labels[rows[rows >= 0]] for rows in splits.train]
+    num_labels = data.labels.shape[1]
+    count_outputs = num_labels + 1 if system.count_head else 0
+    model = models.MLP(num_labels, options.hidden, count_outputs)
     trained = training.population(
         model,
-        training.stack(settings),
+        settings(system, points, train_labels),
         jnp.asarray(data.features),
         jnp.asarray(data.labels),
         training.Split(

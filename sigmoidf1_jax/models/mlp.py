@@ -1,6 +1,8 @@
 """Multilayer perceptron on dense features."""
 
 import flax.linen as nn
+import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 
@@ -10,6 +12,9 @@ class MLP(nn.Module):
     Attributes:
       num_labels: size of the output.
       hidden: sizes of the hidden layers; () is a linear model.
+      count_outputs: size of a second head, appended to the logits, for the number of labels
+        (`losses.label_count`). It does not train the layers below it, as in ML-Net (Du et al.,
+        JAMIA 2019).
 
     Example:
       >>> import jax, jax.numpy as jnp
@@ -21,9 +26,14 @@ class MLP(nn.Module):
 
     num_labels: int
     hidden: tuple[int, ...] = (128,)
+    count_outputs: int = 0
 
     @nn.compact
-    def __call__(self, features: Float[Array, "*batch features"]) -> Float[Array, "*batch labels"]:
+    def __call__(self, features: Float[Array, "*batch features"]) -> Float[Array, "*batch outputs"]:
         for size in self.hidden:
             features = nn.relu(nn.Dense(size)(features))
-        return nn.Dense(self.num_labels)(features)
+        logits = nn.Dense(self.num_labels)(features)
+        if not self.count_outputs:
+            return logits
+        counts = nn.Dense(self.count_outputs)(jax.lax.stop_gradient(features))
+        return jnp.concatenate([logits, counts], -1)
