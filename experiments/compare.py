@@ -46,7 +46,7 @@ class Compare:
     """
 
     dataset: str = "yeast"
-    """Name of the data set."""
+    """Name of the data set, or a folder with Mulan files (.arff or .arff.gz, and one .xml)."""
     losses: tuple[str, ...] = ()
     """Losses to compare, or "all" (default: eight). binary_cross_entropy is always there."""
     decisions: tuple[str, ...] = DEFAULT
@@ -137,7 +137,7 @@ def run(options: Compare, console: Console | None = None) -> pathlib.Path:
     options = options.resolved()
     dataset = datasets.load(options.dataset)
     config, versions = options.config(), storage.versions()
-    folder = options.output / options.dataset / storage.digest({**config, "versions": versions})
+    folder = options.output / dataset.name / storage.digest({**config, "versions": versions})
     done = storage.prepare_folder(folder / "systems")
 
     problem = make_problem(dataset, options.seeds)

@@ -1,11 +1,13 @@
 """Data sets by name, in one in-memory shape."""
 
 import dataclasses
+import pathlib
 from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 
+from experiments.datasets.arff import arff_folder
 from experiments.datasets.yeast import yeast
 from experiments.errors import UserError
 
@@ -55,11 +57,17 @@ LOADERS: dict[str, Callable[[], Dataset]] = {
 
 
 def load(name: str) -> Dataset:
-    """The data set of that name.
+    """The data set of that name, or of the ARFF files in the folder of that path.
 
     Raises:
       UserError: unknown name, or data that cannot be used.
     """
-    if name not in LOADERS:
-        raise UserError(f"unknown data set {name!r}; known: {', '.join(sorted(LOADERS))}")
-    return LOADERS[name]()
+    if name in LOADERS:
+        return LOADERS[name]()
+    folder = pathlib.Path(name)
+    if folder.is_dir():
+        return Dataset(folder.resolve().name, *arff_folder(folder))
+    raise UserError(
+        f"unknown data set {name!r}; known: {', '.join(sorted(LOADERS))}, or a folder with "
+        ".arff files and an .xml file"
+    )
