@@ -11,7 +11,7 @@ from experiments.evaluation import selection_criteria
 
 Array = npt.NDArray[np.float32]
 # Inverse strengths of regularisation in the order in which a tuning budget tries them.
-REGULARISATION = (1.0, 0.1, 0.01, 10.0, 0.001, 0.3, 0.03, 3.0)
+REGULARISATION = (1.0, 0.1, 0.01, 10.0)
 
 
 def all_positive(labels: npt.NDArray[np.bool_], rows: int) -> Array:
@@ -61,7 +61,8 @@ def _candidates(
                 for target in scores:
                     target[:, label] = y[0]
                 continue
-            model = LogisticRegression(C=c, max_iter=1000).fit(features, y)
+            # liblinear: many times faster than the default on a thousand features, and exact.
+            model = LogisticRegression(C=c, solver="liblinear", max_iter=1000).fit(features, y)
             for target, x in zip(scores, parts, strict=True):
                 target[:, label] = model.predict_proba(x)[:, 1]
         yield c, (scores[0], scores[1])
