@@ -31,19 +31,19 @@ class Inputs(NamedTuple):
 def check_value(predicate: Callable[[], Array], *arrays: Any, message: str) -> None:
     """Raises ValueError on concrete arrays; inside jit, `checkify` can turn the check on.
 
-    `arrays` are all that the predicate looks at; None is passed over.
+    `arrays` are the caller's that the predicate looks at; None is passed over.
     """
-    if any(isinstance(x, jax.core.Tracer) for x in arrays):
-        checkify.debug_check(predicate(), message)
-        return
     # No process holds all values of an array that spans hosts: there only checkify can look.
-    local = all(getattr(x, "is_fully_addressable", True) for x in arrays)
-    if not local:
+    concrete = [x for x in arrays if not isinstance(x, jax.core.Tracer)]
+    if not all(getattr(x, "is_fully_addressable", True) for x in concrete):
         return
     # Inside jit an operation on concrete arrays is traced too, unless told to run now.
     with jax.ensure_compile_time_eval():
-        fine = bool(predicate())
-    if not fine:
+        fine = predicate()
+    # The result says whether anything the predicate looked at is traced, closures included.
+    if isinstance(fine, jax.core.Tracer):
+        checkify.debug_check(fine, message)
+    elif not fine:
         raise ValueError(message)
 
 
@@ -56,7 +56,9 @@ def as_array(x: Any, name: str) -> Array:
     """`x` as a JAX array; refuses None and objects."""
     if x is None or (not hasattr(x, "dtype") and np.asarray(x).dtype == object):
         raise TypeError(f"{name} must be an array of numbers, got {type(x).__name__}")
-    return jnp.asarray(x)
+    # Concrete numbers stay concrete inside jit, where their values are then checked too.
+    with jax.ensure_compile_time_eval():
+        return jnp.asarray(x)
 
 
 def check_same_shape(first: Array, labels: Array, name: str) -> None:

@@ -86,10 +86,13 @@ def confusion(
     if hard and weights is None:
         mask, _ = _inputs.entry_weights(labels.shape, jnp.float32, where, None)
         _inputs.check_labels(labels, mask)
+
+        def binary() -> Array:
+            ok = (decisions == 0) | (decisions == 1)
+            return jnp.all(ok if mask is None else ok | ~mask)
+
         _inputs.check_value(
-            lambda: jnp.all((decisions == 0) | (decisions == 1)),
-            decisions,
-            message="integer decisions must be 0 or 1",
+            binary, decisions, mask, message="integer decisions must be 0 or 1 where they count"
         )
         s, y = decisions.astype(bool), labels.astype(bool)
         counted = jnp.ones_like(s) if mask is None else mask

@@ -34,6 +34,7 @@ def binary(decisions: Any, labels: Any, where: Any) -> tuple[Array, Array]:
             _inputs.check_value(
                 functools.partial(jnp.all, binary if mask is None else binary | ~mask),
                 x,
+                mask,
                 message=f"{name} must be 0 or 1 where they count",
             )
     return decisions == 1, labels == 1
