@@ -15,12 +15,16 @@ Labels = Num[Array, "*batch labels"] | Bool[Array, "*batch labels"]
 Where = Bool[Array, "..."] | None
 Weights = Num[Array, "..."] | None
 
+_INFINITE = 1e9
+
 
 class Inputs(NamedTuple):
     """Checked inputs in the dtype in which statistics are accumulated.
 
     Masked entries hold logit 0 and label 0, so no formula and no gradient ever sees what stood
-    there (NaN included). `weight` is `where * weights` with the labels' shape.
+    there (NaN included). Infinite logits (a large one in half precision, or labels that a model
+    rules out) are held at a size whose square is finite, with gradient 0: no formula then meets
+    0 * inf. `weight` is `where * weights` with the labels' shape.
     """
 
     logits: Float[Array, "*batch labels"]
@@ -164,6 +168,7 @@ def prepare(
 
     check_value(no_nan, logits, mask, message=f"{name} must not be NaN where they count")
     logits, labels = logits.astype(dtype), labels.astype(dtype)
+    logits = jnp.where(jnp.isinf(logits), _INFINITE * jnp.sign(logits), logits)
     if mask is not None:
         logits, labels = jnp.where(mask, logits, 0), jnp.where(mask, labels, 0)
     return Inputs(logits, labels, weight)
@@ -189,11 +194,12 @@ def check_hyperparameter(
 
 
 def per_label(name: str, value: Any, like: Array) -> Array:
-    """A hyperparameter that is one number or one per label, in the dtype of `like`."""
+    """A hyperparameter that is one number or one per label, in the dtype and rank of `like`."""
     value = jnp.asarray(value, like.dtype)
     if value.shape not in ((), like.shape[-1:]):
         raise ValueError(
             f"{name} must be a scalar or have shape [num_labels] = {like.shape[-1:]}, "
             f"got {value.shape}"
         )
-    return value
+    # Leading axes of size 1, for users who run with jax_numpy_rank_promotion="raise".
+    return value.reshape((1,) * (like.ndim - 1) + value.shape) if value.ndim else value
