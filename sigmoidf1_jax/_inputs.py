@@ -15,12 +15,16 @@ Labels = Num[Array, "*batch labels"] | Bool[Array, "*batch labels"]
 Where = Bool[Array, "..."] | None
 Weights = Num[Array, "..."] | None
 
+_INFINITE = 1e9
+
 
 class Inputs(NamedTuple):
     """Checked inputs in the dtype in which statistics are accumulated.
 
     Masked entries hold logit 0 and label 0, so no formula and no gradient ever sees what stood
-    there (NaN included). `weight` is `where * weights` with the labels' shape.
+    there (NaN included). Infinite logits (a large one in half precision, or labels that a model
+    rules out) are held at a size whose square is finite, with gradient 0: no formula then meets
+    0 * inf. `weight` is `where * weights` with the labels' shape.
     """
 
     logits: Float[Array, "*batch labels"]
@@ -31,19 +35,19 @@ class Inputs(NamedTuple):
 def check_value(predicate: Callable[[], Array], *arrays: Any, message: str) -> None:
     """Raises ValueError on concrete arrays; inside jit, `checkify` can turn the check on.
 
-    `arrays` are all that the predicate looks at; None is passed over.
+    `arrays` are the caller's that the predicate looks at; None is passed over.
     """
-    if any(isinstance(x, jax.core.Tracer) for x in arrays):
-        checkify.debug_check(predicate(), message)
-        return
     # No process holds all values of an array that spans hosts: there only checkify can look.
-    local = all(getattr(x, "is_fully_addressable", True) for x in arrays)
-    if not local:
+    concrete = [x for x in arrays if not isinstance(x, jax.core.Tracer)]
+    if not all(getattr(x, "is_fully_addressable", True) for x in concrete):
         return
     # Inside jit an operation on concrete arrays is traced too, unless told to run now.
     with jax.ensure_compile_time_eval():
-        fine = bool(predicate())
-    if not fine:
+        fine = predicate()
+    # The result says whether anything the predicate looked at is traced, closures included.
+    if isinstance(fine, jax.core.Tracer):
+        checkify.debug_check(fine, message)
+    elif not fine:
         raise ValueError(message)
 
 
@@ -56,7 +60,9 @@ def as_array(x: Any, name: str) -> Array:
     """`x` as a JAX array; refuses None and objects."""
     if x is None or (not hasattr(x, "dtype") and np.asarray(x).dtype == object):
         raise TypeError(f"{name} must be an array of numbers, got {type(x).__name__}")
-    return jnp.asarray(x)
+    # Concrete numbers stay concrete inside jit, where their values are then checked too.
+    with jax.ensure_compile_time_eval():
+        return jnp.asarray(x)
 
 
 def check_same_shape(first: Array, labels: Array, name: str) -> None:
@@ -162,6 +168,7 @@ def prepare(
 
     check_value(no_nan, logits, mask, message=f"{name} must not be NaN where they count")
     logits, labels = logits.astype(dtype), labels.astype(dtype)
+    logits = jnp.where(jnp.isinf(logits), _INFINITE * jnp.sign(logits), logits)
     if mask is not None:
         logits, labels = jnp.where(mask, logits, 0), jnp.where(mask, labels, 0)
     return Inputs(logits, labels, weight)
@@ -187,11 +194,12 @@ def check_hyperparameter(
 
 
 def per_label(name: str, value: Any, like: Array) -> Array:
-    """A hyperparameter that is one number or one per label, in the dtype of `like`."""
+    """A hyperparameter that is one number or one per label, in the dtype and rank of `like`."""
     value = jnp.asarray(value, like.dtype)
     if value.shape not in ((), like.shape[-1:]):
         raise ValueError(
             f"{name} must be a scalar or have shape [num_labels] = {like.shape[-1:]}, "
             f"got {value.shape}"
         )
-    return value
+    # Leading axes of size 1, for users who run with jax_numpy_rank_promotion="raise".
+    return value.reshape((1,) * (like.ndim - 1) + value.shape) if value.ndim else value

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from sigmoidf1_jax import _safe
-from sigmoidf1_jax.confusion import Confusion
+from sigmoidf1_jax.confusion import Confusion, floating_counts
 from sigmoidf1_jax.scores import Score
 
 Average = Literal["micro", "macro", "weighted", "samples"]
@@ -37,9 +37,7 @@ def leading_axes(x: Array) -> tuple[int, ...]:
 
 def pool(per_label: Confusion) -> Confusion:
     """Sums counts over the last axis, as floats so that large integer counts do not overflow."""
-    parts = [jnp.asarray(x) for x in (per_label.tp, per_label.fp, per_label.fn, per_label.tn)]
-    dtype = jnp.result_type(float, *parts)
-    return Confusion(*(jnp.sum(x.astype(dtype), -1) for x in parts))
+    return Confusion(*(jnp.sum(x, -1) for x in floating_counts(per_label)))
 
 
 def example_scores(

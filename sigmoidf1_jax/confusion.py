@@ -86,11 +86,15 @@ def confusion(
     if hard and weights is None:
         mask, _ = _inputs.entry_weights(labels.shape, jnp.float32, where, None)
         _inputs.check_labels(labels, mask)
-        _inputs.check_value(
-            lambda: jnp.all((decisions == 0) | (decisions == 1)),
-            decisions,
-            message="integer decisions must be 0 or 1",
-        )
+        if decisions.dtype != jnp.bool_:
+            _inputs.check_value(
+                lambda: jnp.all(
+                    (decisions == 0) | (decisions == 1) | (False if mask is None else ~mask)
+                ),
+                decisions,
+                mask,
+                message="integer decisions must be 0 or 1 where they count",
+            )
         s, y = decisions.astype(bool), labels.astype(bool)
         counted = jnp.ones_like(s) if mask is None else mask
         return Confusion(
@@ -100,6 +104,14 @@ def confusion(
     dtype = _inputs.accumulation_dtype(jnp.float32 if floating is None else floating.dtype)
     inputs = _inputs.prepare(decisions.astype(dtype), labels, where, weights, name="decisions")
     return soft_confusion(inputs.logits, inputs.labels, inputs.weight, axis)
+
+
+def floating_counts(counts: Confusion) -> tuple[Array, Array, Array, Array]:
+    """tp, fp, fn, tn as floats, before they are multiplied or pooled: no integer overflow."""
+    parts = [jnp.asarray(x) for x in (counts.tp, counts.fp, counts.fn, counts.tn)]
+    dtype = jnp.result_type(float, *(x for x in parts if jnp.issubdtype(x.dtype, jnp.inexact)))
+    tp, fp, fn, tn = (x.astype(dtype) for x in parts)
+    return tp, fp, fn, tn
 
 
 def soft_confusion(s: Array, y: Array, w: Array, axis: int | tuple[int, ...] | None) -> Confusion:

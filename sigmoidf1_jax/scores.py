@@ -20,17 +20,9 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from sigmoidf1_jax import _safe
-from sigmoidf1_jax.confusion import Confusion
+from sigmoidf1_jax.confusion import Confusion, floating_counts
 
 Score = Callable[[Confusion], Float[Array, "..."]]
-
-
-def _floating(confusion: Confusion) -> tuple[Array, Array, Array, Array]:
-    # Integer counts become floats before they are multiplied or pooled: no overflow.
-    parts = [jnp.asarray(x) for x in (confusion.tp, confusion.fp, confusion.fn, confusion.tn)]
-    dtype = jnp.result_type(float, *parts)
-    tp, fp, fn, tn = (x.astype(dtype) for x in parts)
-    return tp, fp, fn, tn
 
 
 def _ratio(
@@ -57,7 +49,7 @@ def f_beta(
 
     Source: van Rijsbergen, Information Retrieval, 1979.
     """
-    tp, fp, fn, _ = _floating(confusion)
+    tp, fp, fn, _ = floating_counts(confusion)
     b2 = jnp.square(jnp.asarray(beta, tp.dtype))
     hits = (1 + b2) * tp
     return _ratio(hits, hits + b2 * fn + fp, zero_division, smoothing)
@@ -83,7 +75,7 @@ def precision(
     confusion: Confusion, *, zero_division: ArrayLike = 0.0, smoothing: ArrayLike = 0.0
 ) -> Float[Array, "..."]:
     r"""$tp / (tp + fp)$: the share of predicted labels that are right."""
-    tp, fp, _, _ = _floating(confusion)
+    tp, fp, _, _ = floating_counts(confusion)
     return _ratio(tp, tp + fp, zero_division, smoothing)
 
 
@@ -91,7 +83,7 @@ def recall(
     confusion: Confusion, *, zero_division: ArrayLike = 0.0, smoothing: ArrayLike = 0.0
 ) -> Float[Array, "..."]:
     r"""$tp / (tp + fn)$: the share of true labels that are predicted."""
-    tp, _, fn, _ = _floating(confusion)
+    tp, _, fn, _ = floating_counts(confusion)
     return _ratio(tp, tp + fn, zero_division, smoothing)
 
 
@@ -99,7 +91,7 @@ def specificity(
     confusion: Confusion, *, zero_division: ArrayLike = 0.0, smoothing: ArrayLike = 0.0
 ) -> Float[Array, "..."]:
     r"""$tn / (tn + fp)$: the recall of the negative class."""
-    _, fp, _, tn = _floating(confusion)
+    _, fp, _, tn = floating_counts(confusion)
     return _ratio(tn, tn + fp, zero_division, smoothing)
 
 
@@ -107,7 +99,7 @@ def accuracy(
     confusion: Confusion, *, zero_division: ArrayLike = 0.0, smoothing: ArrayLike = 0.0
 ) -> Float[Array, "..."]:
     r"""$(tp + tn) / (tp + fp + fn + tn)$: the share of right entries."""
-    tp, fp, fn, tn = _floating(confusion)
+    tp, fp, fn, tn = floating_counts(confusion)
     return _ratio(tp + tn, tp + tn + fp + fn, zero_division, smoothing)
 
 
@@ -133,7 +125,7 @@ def tversky(
 
     Source: Tversky, Features of Similarity, 1977; Salehi et al., Tversky loss, 2017.
     """
-    tp, fp, fn, _ = _floating(confusion)
+    tp, fp, fn, _ = floating_counts(confusion)
     alpha, beta = jnp.asarray(alpha, tp.dtype), jnp.asarray(beta, tp.dtype)
     return _ratio(tp, tp + alpha * fp + beta * fn, zero_division, smoothing)
 
@@ -159,7 +151,7 @@ def balanced_accuracy(
 
 def _recall_specificity_defined(confusion: Confusion) -> tuple[Array, Array, Array]:
     # Undefined parts are 0 here, not NaN: 0 * NaN in a gradient would be NaN.
-    tp, fp, fn, tn = _floating(confusion)
+    tp, fp, fn, tn = floating_counts(confusion)
     defined = (tp + fn != 0) & (tn + fp != 0)
     return recall(confusion), specificity(confusion), defined
 
@@ -172,7 +164,7 @@ def g_mean(confusion: Confusion, *, zero_division: ArrayLike = 0.0) -> Float[Arr
     Source: Kubat and Matwin, Addressing the Curse of Imbalanced Training Sets, 1997.
     """
     r, s, defined = _recall_specificity_defined(confusion)
-    return jnp.where(defined, _safe.sqrt(r * s), zero_division)
+    return jnp.where(defined, _safe.sqrt(r * s), jnp.asarray(zero_division, r.dtype))
 
 
 def informedness(confusion: Confusion, *, zero_division: ArrayLike = 0.0) -> Float[Array, "..."]:
@@ -183,7 +175,7 @@ def informedness(confusion: Confusion, *, zero_division: ArrayLike = 0.0) -> Flo
     Source: Youden, Index for Rating Diagnostic Tests, 1950.
     """
     r, s, defined = _recall_specificity_defined(confusion)
-    return jnp.where(defined, r + s - 1, zero_division)
+    return jnp.where(defined, r + s - 1, jnp.asarray(zero_division, r.dtype))
 
 
 def mcc(confusion: Confusion, *, zero_division: ArrayLike = 0.0) -> Float[Array, "..."]:
@@ -194,7 +186,7 @@ def mcc(confusion: Confusion, *, zero_division: ArrayLike = 0.0) -> Float[Array,
 
     Source: Matthews, 1975.
     """
-    tp, fp, fn, tn = _floating(confusion)
+    tp, fp, fn, tn = floating_counts(confusion)
     # Products of two roots instead of the root of a product of four: counts up to 1e18 fit.
     root = _safe.sqrt((tp + fp) * (tp + fn)) * _safe.sqrt((tn + fp) * (tn + fn))
     return _safe.ratio(tp * tn - fp * fn, root, zero_division)
@@ -207,6 +199,6 @@ def cohen_kappa(confusion: Confusion, *, zero_division: ArrayLike = 0.0) -> Floa
 
     Source: Cohen, 1960.
     """
-    tp, fp, fn, tn = _floating(confusion)
+    tp, fp, fn, tn = floating_counts(confusion)
     chance = (tp + fp) * (fp + tn) + (tp + fn) * (fn + tn)
     return _safe.ratio(2 * (tp * tn - fp * fn), chance, zero_division)

@@ -29,7 +29,7 @@ def sigmoid(slope: ArrayLike = 1.0, offset: ArrayLike = 0.0) -> Surrogate:
       slope: the paper's $\beta$ > 0, scalar or [num_labels]; large values approach `hard()`.
       offset: the paper's $\eta$, added to the logits, scalar or [num_labels].
 
-    Source: Benedict et al., sigmoidF1, TMLR 2022, eq. 6.
+    Source: Benedict et al., sigmoidF1, TMLR 2022.
     """
     return bind(_sigmoid, slope=slope, offset=offset)
 

@@ -195,15 +195,15 @@ def check_count(name: str, value: Any, low: int = 1, high: int | None = None) ->
 def _folds(folds: int, counted: Array) -> Array:
     """Counted entries of each fold, [folds, n, labels]."""
     check_count("folds", folds, 1, counted.shape[0])
-    member = jnp.arange(counted.shape[0]) % folds == jnp.arange(folds)[:, None]
-    return member[..., None] & counted
+    member = jnp.arange(counted.shape[0])[None] % folds == jnp.arange(folds)[:, None]
+    return member[..., None] & counted[None]
 
 
 def _mean_of_folds(thresholds: Array, usable: Array) -> Array:
     """Mean over folds of the usable finite thresholds; +inf if there is none."""
     usable &= jnp.isfinite(thresholds)
     total = jnp.sum(jnp.where(usable, thresholds, 0), 0)
-    count = jnp.sum(usable, 0)
+    count = jnp.sum(usable, 0).astype(total.dtype)
     return jnp.where(count > 0, total / jnp.maximum(count, 1), jnp.inf)
 
 

@@ -119,7 +119,7 @@ def auc_margin(
     Raises:
       ValueError, TypeError: shapes or dtypes at trace time; values in concrete arrays.
 
-    Source: Yuan et al., Large-scale Robust Deep AUC Maximization, ICCV 2021, eq. 6; Ying et al.,
+    Source: Yuan et al., Large-scale Robust Deep AUC Maximization, ICCV 2021; Ying et al.,
     Stochastic Online AUC Maximization, NIPS 2016.
 
     Example:
@@ -252,7 +252,7 @@ def recall_at_precision(precision: ArrayLike = 0.8, *, dual_rate: ArrayLike = 0.
     Raises:
       ValueError, TypeError: as in `sigmoid_f1`.
 
-    Source: Eban et al., Scalable Learning of Non-Decomposable Objectives, AISTATS 2017, eq. 10.
+    Source: Eban et al., Scalable Learning of Non-Decomposable Objectives, AISTATS 2017.
 
     Example:
       >>> import jax.numpy as jnp
@@ -274,7 +274,7 @@ def precision_at_recall(recall: ArrayLike = 0.8, *, dual_rate: ArrayLike = 0.1) 
     recall precision is highest where there are fewest false positives. Arguments and result as
     in `recall_at_precision`, with `recall` $\rho$ in (0, 1).
 
-    Source: Eban et al., AISTATS 2017, section 4.
+    Source: Eban et al., AISTATS 2017.
 
     Example:
       >>> import jax.numpy as jnp
@@ -300,7 +300,7 @@ def f_bound(beta: ArrayLike = 1.0, *, dual_rate: ArrayLike = 0.1) -> Bound:
     absent from the batch keeps the gradient of its false positives.) Arguments and result as in
     `recall_at_precision`, with `beta` > 0.
 
-    Source: Eban et al., AISTATS 2017, section 4 (F-score).
+    Source: Eban et al., AISTATS 2017 (F-score).
 
     Example:
       >>> import jax.numpy as jnp
@@ -366,9 +366,8 @@ class AveragePrecision(StatefulObjective):
             )
         rows = None if index is None else _inputs.as_array(index, "index").reshape(-1)
         if axis_name is not None:
-            z, y, w = (jax.lax.all_gather(x, axis_name, axis=1, tiled=True) for x in (z, y, w))
-            if rows is not None:
-                rows = jax.lax.all_gather(rows, axis_name, tiled=True)
+            z, y, w = (_gather(x, axis_name) for x in (z, y, w))
+            rows = None if rows is None else _gather(rows, axis_name)
         old = jax.lax.stop_gradient(state)
         if rows is not None:
             old = AveragePrecisionState(old.all[:, rows], old.positive[:, rows])
@@ -415,6 +414,18 @@ class AveragePrecision(StatefulObjective):
         return value + moved - jax.lax.stop_gradient(moved), fresh
 
 
+def _gather(x: Array, axis_name: AxisName) -> Array:
+    """All shards of x, side by side along the last axis."""
+    # As a psum: unlike that of an all_gather, its result is known to be equal on all devices,
+    # which shard_map asks of the value and the state, and its gradient follows the same rule as
+    # that of all other losses.
+    mine = jnp.arange(jax.lax.psum(1, axis_name)) == jax.lax.axis_index(axis_name)
+    parts = jax.lax.psum(
+        jnp.where(jnp.expand_dims(mine, tuple(range(1, x.ndim + 1))), x, 0), axis_name
+    )
+    return jnp.moveaxis(parts, 0, -2).reshape(*x.shape[:-1], -1)
+
+
 @stateful(_init_average_precision, "index")
 def average_precision(gamma: ArrayLike = 0.9, *, margin: ArrayLike = 1.0) -> AveragePrecision:
     r"""1 - average precision, by stochastic compositional optimisation (SOAP).
@@ -450,7 +461,7 @@ def average_precision(gamma: ArrayLike = 0.9, *, margin: ArrayLike = 1.0) -> Ave
         `sigmoid_f1`.
 
     Source: Qi et al., Stochastic Optimization of Areas Under Precision-Recall Curves with
-    Provable Convergence, NeurIPS 2021, algorithm 2.
+    Provable Convergence, NeurIPS 2021.
 
     Example:
       >>> import jax.numpy as jnp

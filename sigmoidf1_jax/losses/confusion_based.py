@@ -50,7 +50,7 @@ def sigmoid_f1(
       ValueError, TypeError: shapes or dtypes at trace time; values in concrete arrays.
 
     Source: Benedict et al., sigmoidF1: A Smooth F1 Score Surrogate Loss for Multilabel
-    Classification, TMLR 2022, eqs. 6 to 10.
+    Classification, TMLR 2022.
 
     Example:
       >>> import jax.numpy as jnp
@@ -98,7 +98,7 @@ def soft_f1(
     `sigmoid_f1` with slope 1 and offset 0: $s = \sigma(z)$ and loss
     $1 - (2tp + a)/(2tp + fn + fp + a)$. Arguments, result and errors as in `sigmoid_f1`.
 
-    Source: macroSoftF1 of the sigmoidF1 paper, with the factor 2 that its eq. 8 lacks.
+    Source: macroSoftF1 of the sigmoidF1 paper, with the factor 2 that its first draft lacks.
 
     Example:
       >>> import jax.numpy as jnp
@@ -150,7 +150,7 @@ def unbounded_f1(
     $s = z$, so counts can be negative and the loss can leave [0, 1]; decide z > 0.5. Arguments
     and errors as in `sigmoid_f1`.
 
-    Source: Benedict et al., sigmoidF1, TMLR 2022, section 4 (unboundedF1).
+    Source: Benedict et al., sigmoidF1, TMLR 2022 (unboundedF1).
 
     Example:
       >>> import jax.numpy as jnp
@@ -388,7 +388,7 @@ def any_loss(
       slope: L > 0.
 
     Source: Han et al., AnyLoss: Transforming Classification Metrics into Loss Functions, KDD
-    2024, eq. 6.
+    2024.
 
     Example:
       >>> import jax.numpy as jnp
@@ -421,7 +421,7 @@ def score_oriented(
       mu: centre of the thresholds.
       delta: half their width, > 0. The second derivative jumps at the ends of the band.
 
-    Source: Marchetti et al., Score-Oriented Loss functions, Pattern Recognition 2022, eq. 11.
+    Source: Marchetti et al., Score-Oriented Loss functions, Pattern Recognition 2022.
 
     Example:
       >>> import jax.numpy as jnp

@@ -63,7 +63,7 @@ def cross_entropy_with_count(
         surplus = jnp.sum(within * (jax.nn.sigmoid(logits) - labels), -1)
         penalty = _safe.ratio(surplus * surplus, size)
     else:
-        predicted = within * (logits > 0)
+        predicted = jnp.where(logits > 0, within, 0)
         penalty = _safe.ratio(jnp.sum(predicted * labels, -1), jnp.sum(predicted, -1))
     return _safe.ratio(entropy, size) + jnp.asarray(count_weight, size.dtype) * penalty
 

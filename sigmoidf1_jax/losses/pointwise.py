@@ -71,7 +71,7 @@ def focal(
     Returns:
       Losses >= 0, [..., num_labels].
 
-    Source: Lin et al., Focal Loss for Dense Object Detection, ICCV 2017, eq. 5. The torch code
+    Source: Lin et al., Focal Loss for Dense Object Detection, ICCV 2017. The torch code
     published with sigmoidF1 swaps logits and labels; this does not.
 
     Example:
@@ -134,7 +134,7 @@ def asymmetric(
     Returns:
       Losses >= 0, [..., num_labels]; all three numbers 0 give `binary_cross_entropy`.
 
-    Source: Ridnik et al., Asymmetric Loss For Multi-Label Classification, ICCV 2021, eqs. 4 to 7.
+    Source: Ridnik et al., Asymmetric Loss For Multi-Label Classification, ICCV 2021.
 
     Example:
       >>> import jax.numpy as jnp
@@ -190,7 +190,7 @@ def hill(
       Losses >= 0 for height >= 1, [..., num_labels].
 
     Source: Zhang et al., Simple and Robust Loss Design for Multi-Label Learning with Missing
-    Labels, 2021, eqs. 9 and 10.
+    Labels, 2021.
 
     Example:
       >>> import jax.numpy as jnp

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 from typing import NamedTuple
 
 import jax
@@ -54,7 +55,7 @@ def pairwise_logistic(
       ValueError, TypeError: shapes or dtypes at trace time; values in concrete arrays.
 
     Source: Li et al., Improving Pairwise Ranking for Multi-label Image Classification, CVPR
-    2017, eq. 4.
+    2017.
 
     Example:
       >>> import jax.numpy as jnp
@@ -89,7 +90,7 @@ def bp_mll(
       A scalar >= 0: the mean over examples, where an example without pairs contributes 0.
 
     Source: Zhang and Zhou, Multilabel Neural Networks with Applications to Functional Genomics
-    and Text Categorization, TKDE 2006, eq. 3. The paper's outputs are tanh units in [-1, 1];
+    and Text Categorization, TKDE 2006. The paper's outputs are tanh units in [-1, 1];
     pass `jnp.tanh(logits)` for that.
 
     Example:
@@ -180,7 +181,7 @@ def zlpr(
     Returns:
       A scalar >= 0: the mean over examples.
 
-    Source: Su et al., ZLPR: A Novel Loss for Multi-label Classification, 2022, eq. 8.
+    Source: Su et al., ZLPR: A Novel Loss for Multi-label Classification, 2022.
 
     Example:
       >>> import jax.numpy as jnp
@@ -240,7 +241,8 @@ def zlpr_sparse(
             f"got indices {indices.shape} and logits {logits.shape}"
         )
     num_labels = logits.shape[-1]
-    rows = indices.reshape(-1, indices.shape[-1])
+    # int32, since a small integer type may not hold the number of labels.
+    rows = indices.astype(jnp.int32).reshape(math.prod(indices.shape[:-1]), indices.shape[-1])
     # Negative indices would count from the end: send all padding past the end, to be dropped.
     rows = jnp.where((rows >= 0) & (rows < num_labels), rows, num_labels)
     labels = jnp.zeros((rows.shape[0], num_labels), bool)
@@ -270,7 +272,7 @@ def sparsemax(
     Returns:
       A scalar >= 0: the mean over examples, where an example without positives contributes 0.
 
-    Source: Martins and Astudillo, From Softmax to Sparsemax, ICML 2016, section 3.2 to 3.4.
+    Source: Martins and Astudillo, From Softmax to Sparsemax, ICML 2016.
 
     Example:
       >>> import jax.numpy as jnp
@@ -286,7 +288,7 @@ def sparsemax(
     # logits never meet and cancel. Entries left out sit far below any support.
     u = jnp.where(counted, logits - jax.lax.stop_gradient(top), -2)
     ordered = -jnp.sort(-jax.lax.stop_gradient(u), axis=-1)
-    rank = jnp.arange(1, u.shape[-1] + 1, dtype=u.dtype)
+    rank = jax.lax.broadcasted_iota(u.dtype, u.shape, u.ndim - 1) + 1
     inside = 1 + rank * ordered > jnp.cumsum(jnp.maximum(ordered, -2), -1)
     lowest = jnp.min(jnp.where(inside, ordered, 0), -1, keepdims=True)
     support = counted & (u >= lowest)
@@ -408,7 +410,7 @@ def two_way(
       which is NaN for a batch without positives. In the sums over a label's examples |z| / T
       counts as 704 at most.
 
-    Source: Kobayashi, Two-way Multi-Label Loss, CVPR 2023, eqs. 5 and 9.
+    Source: Kobayashi, Two-way Multi-Label Loss, CVPR 2023.
 
     Example:
       >>> import jax.numpy as jnp

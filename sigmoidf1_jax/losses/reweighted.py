@@ -44,8 +44,7 @@ def class_balanced(
     Returns:
       Losses >= 0, [..., num_labels].
 
-    Source: Cui et al., Class-Balanced Loss Based on Effective Number of Samples, CVPR 2019,
-    eqs. 2 and 12.
+    Source: Cui et al., Class-Balanced Loss Based on Effective Number of Samples, CVPR 2019.
 
     Example:
       >>> import jax.numpy as jnp
@@ -89,7 +88,7 @@ def negative_tolerant(
       Losses >= 0, [..., num_labels].
 
     Source: Wu et al., Distribution-Balanced Loss for Multi-Label Classification in Long-Tailed
-    Datasets, ECCV 2020, eqs. 7 to 9.
+    Datasets, ECCV 2020.
 
     Example:
       >>> import jax.numpy as jnp
@@ -152,7 +151,7 @@ def distribution_balanced(
     Returns:
       Losses >= 0, [..., num_labels].
 
-    Source: Wu et al., Distribution-Balanced Loss, ECCV 2020, eqs. 3 to 10; Huang et al.,
+    Source: Wu et al., Distribution-Balanced Loss, ECCV 2020; Huang et al.,
     Balancing Methods for Multi-label Text Classification, EMNLP 2021.
 
     Example:
@@ -165,9 +164,11 @@ def distribution_balanced(
     """
     n = jnp.maximum(per_label("class_frequency", class_frequency, logits), 1)
     drawn = jnp.sum(labels / n, -1, keepdims=True)
-    r = _safe.ratio(jnp.broadcast_to(1 / n, labels.shape), drawn, jnp.inf)
+    r = _safe.ratio(jnp.broadcast_to(1 / n, labels.shape), drawn)
     beta, mu = per_label("map_beta", map_beta, logits), per_label("map_mu", map_mu, logits)
-    weight = per_label("map_alpha", map_alpha, logits) + jax.nn.sigmoid(beta * (r - mu))
+    # A choice, not r = inf, at which the derivatives by beta and mu would be NaN.
+    mapped = jnp.where(drawn > 0, jax.nn.sigmoid(beta * (r - mu)), 1)
+    weight = per_label("map_alpha", map_alpha, logits) + mapped
     return weight * _tolerant(
         logits, labels, class_frequency, num_examples, negative_scale, bias, gamma
     )
@@ -200,7 +201,7 @@ def propensity_weighted(
     Returns:
       Losses, [..., num_labels]; >= 0 for "convex".
 
-    Source: Jain et al., Extreme Multi-label Loss Functions, KDD 2016, section 4; Qaraei et al.,
+    Source: Jain et al., Extreme Multi-label Loss Functions, KDD 2016; Qaraei et al.,
     Convex Surrogates for Unbiased Loss Functions in Extreme Classification, WWW 2021.
 
     Example:
@@ -292,7 +293,7 @@ def positive_unlabeled(prior: ArrayLike) -> Objective:
       everywhere only.
 
     Source: Kiryo et al., Positive-Unlabeled Learning with Non-Negative Risk Estimator, NeurIPS
-    2017, eq. 6.
+    2017.
 
     Example:
       >>> import jax.numpy as jnp

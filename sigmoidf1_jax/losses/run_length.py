@@ -54,7 +54,8 @@ class Tencent(StatefulObjective):
         self, logits: Logits, labels: Labels, *, where: Where = None, weights: Weights = None
     ) -> Statistics:
         labels = _inputs.as_array(labels, "labels")
-        known = labels >= 0 if labels.dtype != jnp.bool_ else jnp.ones(labels.shape, bool)
+        # Exactly -1: NaN and other numbers outside [0, 1] are mistakes.
+        known = labels.astype(jnp.float32) != -1
         mask, _ = _inputs.entry_weights(labels.shape, jnp.float32, where, None)
         known = known if mask is None else known & mask
         z, y, w = _inputs.prepare(logits, labels, known, weights)
@@ -84,7 +85,7 @@ class Tencent(StatefulObjective):
         present = statistics.present > 0
         drawn = drawn & ~present
         positive_run = jnp.where(present, state.positive_run + 1, 0)
-        negative_run = jnp.where(present, 0, state.negative_run + drawn)
+        negative_run = jnp.where(present, 0, state.negative_run + drawn.astype(jnp.float32))
         positive = jnp.maximum(-jnp.log10((0.01 + positive_run) / 10), 0.01)
         negative = -jnp.log10((8 + negative_run) / 10)
         negative = jnp.where(negative > 0.01, negative, 0.001)
@@ -126,8 +127,7 @@ def tencent(
     Raises:
       TypeError: no key; otherwise as in `sigmoid_f1`.
 
-    Source: Wu et al., Tencent ML-Images, IEEE Access 2019, eqs. 1 to 3, as its published code
-    computes them.
+    Source: Wu et al., Tencent ML-Images, IEEE Access 2019, as its published code computes it.
 
     Example:
       >>> import jax, jax.numpy as jnp

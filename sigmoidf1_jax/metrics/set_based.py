@@ -34,9 +34,10 @@ def binary(decisions: Any, labels: Any, where: Any) -> tuple[Array, Array]:
             _inputs.check_value(
                 functools.partial(jnp.all, binary if mask is None else binary | ~mask),
                 x,
+                mask,
                 message=f"{name} must be 0 or 1 where they count",
             )
-    return decisions == 1, labels == 1
+    return decisions.astype(bool), labels.astype(bool)
 
 
 def _averaged(
@@ -293,7 +294,7 @@ def subset_accuracy(
     wrong = decisions != labels if mask is None else (decisions != labels) & mask
     right = ~jnp.any(wrong, -1)
     example, _ = averaging.example_weights(weight)
-    return _safe.ratio(jnp.sum(example * right), jnp.sum(example))
+    return _safe.ratio(jnp.sum(jnp.where(right, example, 0)), jnp.sum(example))
 
 
 def matthews(

@@ -8,25 +8,39 @@ import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
 from tests.catalogue import CASES, batch
+from tests.losses.test_stateful import CASES as STATEFUL
 
-DEVICES = 8
+DEVICES, LABELS = 8, 5
 
 
 def check(case):
     """Names of the ways of running whose value or gradient differ from one device's."""
-    logits, labels = batch(0, (2 * DEVICES, 5))
+    return compare(lambda z, y, **axis: (jnp.sum(case.objective(z, y, **axis)), ()))
+
+
+def check_stateful(case):
+    """The same of a loss with state, and of the state after the batch."""
+    _, state = case(*data(), case.init(LABELS))
+    return compare(lambda z, y, **axis: case(z, y, state, **axis))
+
+
+def data():
+    logits, labels = batch(0, (2 * DEVICES, LABELS))
     # The last device holds no positives at all: what a mean of losses gets most wrong.
     labels[-2:] = 0
-    logits, labels = jnp.asarray(logits, jnp.float32), jnp.asarray(labels)
+    return jnp.asarray(logits, jnp.float32), jnp.asarray(labels)
+
+
+def compare(loss):
+    """`loss(logits, labels, axis_name=...) -> (value, state)` on 8 devices and on one."""
+    logits, labels = data()
     scale = jnp.float32(1.25)
 
     def local(scale, z, y):
-        return jnp.sum(case.objective(scale * z, y, axis_name="batch"))
+        return loss(scale * z, y, axis_name="batch")
 
-    whole = jax.jit(jax.value_and_grad(lambda s: jnp.sum(case.objective(s * logits, labels))))(
-        scale
-    )
-    step = jax.value_and_grad(local)
+    whole = jax.jit(jax.value_and_grad(lambda s: loss(s * logits, labels), has_aux=True))(scale)
+    step = jax.value_and_grad(local, has_aux=True)
 
     def averaged(*args):
         value, gradient = step(*args)
@@ -35,12 +49,9 @@ def check(case):
     mesh = Mesh(np.array(jax.devices()), ("batch",))
     rows, same = PartitionSpec("batch"), PartitionSpec()
     specs = {"mesh": mesh, "in_specs": (same, rows, rows), "out_specs": (same, same)}
-    shards = (x.reshape(DEVICES, 2, 5) for x in (logits, labels))
+    shards = (x.reshape(DEVICES, 2, LABELS) for x in (logits, labels))
     ways = {
-        "pmap": jax.tree.map(
-            lambda x: x[0],
-            jax.pmap(averaged, axis_name="batch", in_axes=(None, 0, 0))(scale, *shards),
-        ),
+        "pmap": jax.pmap(averaged, axis_name="batch", in_axes=(None, 0, 0))(scale, *shards),
         # The checked shard_map sums the gradient of a replicated parameter by itself.
         "shard_map": jax.jit(jax.shard_map(step, **specs))(scale, logits, labels),
         "shard_map unchecked": jax.jit(jax.shard_map(averaged, check_vma=False, **specs))(
@@ -48,17 +59,24 @@ def check(case):
         ),
     }
     jax.block_until_ready(ways)
+    # Of pmap every device's copy, since a state that drifts apart is as wrong as a value.
+    expected = dict.fromkeys(ways, whole)
+    expected["pmap"] = jax.tree.map(lambda x: jnp.broadcast_to(x, (DEVICES, *x.shape)), whole)
     return [
         f"{how}: {got} instead of {whole}"
         for how, got in ways.items()
-        if not np.allclose(got, whole, rtol=2e-4, atol=2e-6)
+        if not all(
+            np.allclose(x, y, rtol=2e-4, atol=2e-6)
+            for x, y in zip(jax.tree.leaves(got), jax.tree.leaves(expected[how]), strict=True)
+        )
     ]
 
 
 def main():
     assert jax.device_count() == DEVICES
-    failures = [f"{case}: {problem}" for case in CASES for problem in check(case)]
-    print("\n".join(failures) or f"{len(CASES)} losses agree")
+    checks = [(check, c) for c in CASES] + [(check_stateful, c) for c in STATEFUL]
+    failures = [f"{case}: {problem}" for run, case in checks for problem in run(case)]
+    print("\n".join(failures) or f"{len(checks)} losses agree")
     return bool(failures)
 
 
