@@ -6,9 +6,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Num
 
-from sigmoidf1_jax import _inputs
+from sigmoidf1_jax import _blocks, _inputs
 from sigmoidf1_jax._inputs import Labels, Weights, Where
 
 
@@ -96,10 +97,8 @@ def confusion(
                 message="integer decisions must be 0 or 1 where they count",
             )
         s, y = decisions.astype(bool), labels.astype(bool)
-        counted = jnp.ones_like(s) if mask is None else mask
-        return Confusion(
-            *(jnp.sum(x & counted, axis, jnp.int32) for x in (s & y, s & ~y, ~s & y, ~s & ~y))
-        )
+        axes = range(labels.ndim) if axis is None else np.atleast_1d(axis) % labels.ndim
+        return _hard_confusion(s, y, mask, axes=tuple(int(i) for i in axes))
     floating = decisions if jnp.issubdtype(decisions.dtype, jnp.inexact) else None
     dtype = _inputs.accumulation_dtype(jnp.float32 if floating is None else floating.dtype)
     inputs = _inputs.prepare(decisions.astype(dtype), labels, where, weights, name="decisions")
@@ -112,6 +111,21 @@ def floating_counts(counts: Confusion) -> tuple[Array, Array, Array, Array]:
     dtype = jnp.result_type(float, *(x for x in parts if jnp.issubdtype(x.dtype, jnp.inexact)))
     tp, fp, fn, tn = (x.astype(dtype) for x in parts)
     return tp, fp, fn, tn
+
+
+# Jitted, because an eager loop over blocks compiles anew at every call.
+@functools.partial(jax.jit, static_argnames="axes")
+def _hard_confusion(s: Array, y: Array, mask: Array | None, *, axes: tuple[int, ...]) -> Confusion:
+    def count(arrays: tuple[Array, Array, Array | None]) -> Confusion:
+        s, y, mask = arrays
+        cells = (s & y, s & ~y, ~s & y, ~s & ~y)
+        return Confusion(
+            *(jnp.sum(x if mask is None else x & mask, axes, jnp.int32) for x in cells)
+        )
+
+    if 0 in axes:
+        return _blocks.total(count, (s, y, mask))
+    return _blocks.per_slice(count, (s, y, mask), 0)
 
 
 def soft_confusion(s: Array, y: Array, w: Array, axis: int | tuple[int, ...] | None) -> Confusion:

@@ -10,6 +10,9 @@ from jaxtyping import Array, Bool, Float, Int, Num
 
 from sigmoidf1_jax import _safe
 
+_SHORT = 8
+"""The longest group of equal scores that `before_group` finds by looking back."""
+
 
 class Ordered(NamedTuple):
     """Entries of each row by descending score, positives first among equal scores.
@@ -135,8 +138,25 @@ def group_ends(first: Bool[Array, "rows n"]) -> Bool[Array, "rows n"]:
 
 def before_group(entries: Ordered, above: Num[Array, "rows n"]) -> Num[Array, "rows n"]:
     """The positives above an entry's whole group of equal scores."""
-    # Sums along the order never fall, so the maximum so far is the latest group's.
-    return lax.cummax(jnp.where(entries.first, above - entries.positive, 0), above.ndim - 1)
+    # Sums along the order never fall, so the maximum so far is the latest group's. Few scores
+    # are equal as a rule: looking a few places back is ten times faster than a running maximum.
+    start = jnp.where(entries.first, above - entries.positive, 0)
+    longer = functools.reduce(jnp.logical_and, _back(~entries.first, _SHORT))
+
+    def near() -> Num[Array, "rows n"]:
+        return functools.reduce(jnp.maximum, _back(start, _SHORT))
+
+    def far() -> Num[Array, "rows n"]:
+        return lax.cummax(start, above.ndim - 1)
+
+    return lax.cond(jnp.any(longer), far, near)
+
+
+def _back(x: Array, places: int) -> list[Array]:
+    """`x` moved towards the end by 0 .. places - 1, with zeros in front."""
+    n = x.shape[-1]
+    front = [(0, 0)] * (x.ndim - 1)
+    return [jnp.pad(x[..., : max(n - k, 0)], [*front, (min(k, n), 0)]) for k in range(places)]
 
 
 @functools.partial(jax.jit, static_argnames="dtype")

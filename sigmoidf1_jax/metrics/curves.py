@@ -1,11 +1,14 @@
 """Areas under curves over all thresholds: average precision and ROC AUC."""
 
+import functools
 from collections.abc import Callable
+from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from sigmoidf1_jax import _safe, averaging
+from sigmoidf1_jax import _blocks, _safe, averaging
 from sigmoidf1_jax._inputs import Weights, Where
 from sigmoidf1_jax.averaging import Average
 from sigmoidf1_jax.metrics import _order, _prepare
@@ -14,6 +17,14 @@ from sigmoidf1_jax.metrics._prepare import BinaryLabels, Ranking, Scores
 
 Result = Float[Array, ""] | Float[Array, " labels"]
 Area = Callable[[Ordered, jnp.dtype], Float[Array, " rows"]]
+
+
+class LabelAreas(NamedTuple):
+    """Areas of labels with the weights of their positive and of all counted entries."""
+
+    value: Float[Array, " labels"]
+    positive: Float[Array, " labels"]
+    counted: Float[Array, " labels"]
 
 
 def average_precision(
@@ -97,20 +108,40 @@ def _average_area(area: Area, ranking: Ranking, average: Average | None) -> Resu
         rows = ranking.scores.reshape(1, -1), ranking.labels.reshape(1, -1)
         return area(_order.ordered(*rows, *flat), dtype)[0]
     if average == "samples":
-        values = area(_order.ordered(*ranking._replace(weight=None)), dtype)
-        return _prepare.example_mean(values, ranking)
-    scores, labels, mask, weight = ranking
-    entries = _order.ordered(scores.T, labels.T, _order.columns(mask), _order.columns(weight))
-    return average_over_labels(area(entries, dtype), entries, average)
+        return _prepare.example_mean(_per_example(ranking, area=area), ranking)
+    return average_over_labels(_per_label(ranking, area=area), average)
 
 
-def average_over_labels(
-    values: Float[Array, " labels"], entries: Ordered, average: Average | None
-) -> Result:
+@functools.partial(jax.jit, static_argnames="area")
+def _per_example(ranking: Ranking, *, area: Area) -> Float[Array, " examples"]:
+    def rows(part: Ranking) -> Float[Array, " examples"]:
+        return area(_order.ordered(*part), part.scores.dtype)
+
+    return _blocks.per_slice(rows, ranking._replace(weight=None), 0)
+
+
+@functools.partial(jax.jit, static_argnames="area")
+def _per_label(ranking: Ranking, *, area: Area) -> LabelAreas:
+    def columns(part: Ranking) -> LabelAreas:
+        scores, labels, mask, weight = part
+        entries = _order.ordered(scores.T, labels.T, _order.columns(mask), _order.columns(weight))
+        return label_areas(area, entries, scores.dtype)
+
+    return _blocks.per_slice(columns, ranking, 1)
+
+
+def label_areas(area: Area, entries: Ordered, dtype: jnp.dtype) -> LabelAreas:
+    """The area of each row and what `average_over_labels` needs to weigh it."""
+    positive, negative = (
+        jnp.sum(x, -1).astype(dtype) for x in (entries.positive, entries.negative)
+    )
+    return LabelAreas(area(entries, dtype), positive, positive + negative)
+
+
+def average_over_labels(areas: LabelAreas, average: Average | None) -> Result:
     """macro, weighted or no average of an area per label."""
-    positives = jnp.sum(entries.positive, -1).astype(values.dtype)
-    counted = positives + jnp.sum(entries.negative, -1).astype(values.dtype)
+    value, positive, counted = areas
     if average is None:
-        return values
-    weight = (counted > 0).astype(values.dtype) if average == "macro" else positives
-    return _safe.ratio(jnp.sum(jnp.where(weight > 0, weight * values, 0)), jnp.sum(weight))
+        return value
+    weight = (counted > 0).astype(value.dtype) if average == "macro" else positive
+    return _safe.ratio(jnp.sum(jnp.where(weight > 0, weight * value, 0)), jnp.sum(weight))

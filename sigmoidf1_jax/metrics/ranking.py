@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from sigmoidf1_jax import _safe
+from sigmoidf1_jax import _blocks, _safe
 from sigmoidf1_jax._inputs import Weights, Where
 from sigmoidf1_jax.metrics import _order, _prepare
 from sigmoidf1_jax.metrics._prepare import BinaryLabels, Ranking, Scores
@@ -51,9 +51,14 @@ def label_ranking_average_precision(
     return _prepare.example_mean(lrap_per_example(ranking), ranking)
 
 
+@jax.jit
 def lrap_per_example(ranking: Ranking) -> Float[Array, " examples"]:
     """Label ranking average precision of each example."""
-    entries = _order.ordered(*ranking._replace(weight=None))
+    return _blocks.per_slice(_lrap, ranking._replace(weight=None), 0)
+
+
+def _lrap(ranking: Ranking) -> Float[Array, " examples"]:
+    entries = _order.ordered(*ranking)
     value = _order.average_precision(entries, ranking.scores.dtype)
     return jnp.where(jnp.any(ranking.labels, -1), value, 1)
 
@@ -88,6 +93,10 @@ def coverage_error(
 @jax.jit
 def coverage_per_example(ranking: Ranking) -> Float[Array, " examples"]:
     """The number of labels scored at least as high as the lowest true one."""
+    return _blocks.per_slice(_coverage, ranking._replace(weight=None), 0)
+
+
+def _coverage(ranking: Ranking) -> Float[Array, " examples"]:
     # Compared as integers: XLA's CPU code takes subnormal floats for 0. No key is `highest`, so
     # an example without true labels reaches nothing.
     keys = _order.integer_keys(ranking.scores)
@@ -128,6 +137,10 @@ def ranking_loss(
 @jax.jit
 def ranking_loss_per_example(ranking: Ranking) -> Float[Array, " examples"]:
     """The share of wrongly ordered pairs of each example."""
+    return _blocks.per_slice(_ranking_loss, ranking._replace(weight=None), 0)
+
+
+def _ranking_loss(ranking: Ranking) -> Float[Array, " examples"]:
     scores, labels, mask, _ = ranking
     dtype = scores.dtype
     # Descending scores with negatives first among equals; then the negatives before the i-th

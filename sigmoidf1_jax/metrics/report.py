@@ -249,7 +249,7 @@ def _values(parts: _Parts, drawn: Float[Array, " examples"] | None) -> dict[str,
         ("average_precision", _order.average_precision),
         ("roc_auc", _order.roc_auc),
     ):
-        areas = area(by_label, w.dtype)
+        areas = curves.label_areas(area, by_label, w.dtype)
         for average in ("macro", "weighted"):
-            values[f"{name}/{average}"] = curves.average_over_labels(areas, by_label, average)
+            values[f"{name}/{average}"] = curves.average_over_labels(areas, average)
     return values

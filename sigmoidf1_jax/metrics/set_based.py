@@ -53,8 +53,10 @@ def _averaged(
     if average == "samples":
         counts = confusion(decisions, labels, where=where, weights=weights, axis=-1)
         dtype = jnp.result_type(float)
-        _, weight = _inputs.entry_weights(labels.shape, dtype, where, weights)
-        example, _ = averaging.example_weights(weight)
+        example = jnp.ones(labels.shape[:-1], dtype)
+        if where is not None or weights is not None:
+            _, weight = _inputs.entry_weights(labels.shape, dtype, where, weights)
+            example, _ = averaging.example_weights(weight)
         statistics = averaging.example_scores(score, counts, example)
         return averaging.score_value(score, statistics, average)
     axes = averaging.leading_axes(labels)

@@ -7,6 +7,8 @@ import sklearn.metrics as sk
 import sigmoidf1_jax as sf
 from tests.metrics.strategies import close
 
+pytestmark = pytest.mark.xdist_group("metrics_calibration")
+
 m = sf.metrics
 
 

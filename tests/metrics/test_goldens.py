@@ -7,6 +7,8 @@ import pytest
 import sigmoidf1_jax as sf
 from tests.metrics.strategies import close
 
+pytestmark = pytest.mark.xdist_group("metrics_goldens")
+
 m = sf.metrics
 CASES = ["case_a", "case_b1", "case_b2", "case_c", "case_d", "case_e"]
 AVERAGES = {"micro": "micro", "macro": "macro", "weighted": "weighted", "samples": "samples",

@@ -14,6 +14,8 @@ import sigmoidf1_jax as sf
 from sigmoidf1_jax.metrics import _order
 from tests.metrics.strategies import FAST, SHAPES, close, labelled, reference
 
+pytestmark = pytest.mark.xdist_group("metrics_ranking")
+
 AVERAGES = ["micro", "macro", "weighted", "samples", None]
 AREAS = {"average_precision": sk.average_precision_score, "roc_auc": sk.roc_auc_score}
 ROWS = {

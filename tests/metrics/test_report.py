@@ -7,6 +7,8 @@ import pytest
 
 import sigmoidf1_jax as sf
 
+pytestmark = pytest.mark.xdist_group("metrics_report")
+
 m = sf.metrics
 
 

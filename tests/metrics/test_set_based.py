@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 import sigmoidf1_jax as sf
 from tests.metrics.strategies import FAST, close, labelled, reference
 
+pytestmark = pytest.mark.xdist_group("metrics_set_based")
+
 AVERAGES = ["micro", "macro", "weighted", "samples", None]
 RATIOS = {
     "f1": sk.f1_score,

@@ -11,6 +11,8 @@ import sklearn.metrics as sk
 import sigmoidf1_jax as sf
 from sigmoidf1_jax.metrics import streaming
 
+pytestmark = pytest.mark.xdist_group("metrics_streaming")
+
 m = sf.metrics
 WORTH = (1.0, 2.0, 3.0, 4.0, 5.0)
 STREAMS = [
