@@ -175,11 +175,17 @@ def prepare(
 
 
 def check_hyperparameter(
-    name: str, value: Any, *, low: float | None = None, above: float | None = None
+    name: str,
+    value: Any,
+    *,
+    low: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
 ) -> None:
-    """A hyperparameter is a finite number >= `low` or > `above`; traced values pass in jit."""
+    """A hyperparameter is finite, >= `low`, > `above`, < `below`; traced values pass in jit."""
     value = as_array(value, name)
-    bound = f" >= {low:g}" if low is not None else f" > {above:g}" if above is not None else ""
+    limits = ((">=", low), (">", above), ("<", below))
+    bound = " and".join(f" {sign} {limit:g}" for sign, limit in limits if limit is not None)
 
     def ok() -> Array:
         inside = jnp.isfinite(value)
@@ -187,14 +193,21 @@ def check_hyperparameter(
             inside &= value >= low
         if above is not None:
             inside &= value > above
+        if below is not None:
+            inside &= value < below
         return jnp.all(inside)
 
     given = "" if isinstance(value, jax.core.Tracer) else f", got {value}"
     check_value(ok, value, message=f"{name} must be a finite number{bound}{given}")
 
 
-def per_label(name: str, value: Any, like: Array) -> Array:
-    """A hyperparameter that is one number or one per label, in the dtype and rank of `like`."""
+def per_label(name: str, value: Any, like: Array, **limits: float) -> Array:
+    """A hyperparameter that is one number or one per label, in the dtype and rank of `like`.
+
+    `limits` are those of `check_hyperparameter`.
+    """
+    if limits:
+        check_hyperparameter(name, value, **limits)
     value = jnp.asarray(value, like.dtype)
     if value.shape not in ((), like.shape[-1:]):
         raise ValueError(

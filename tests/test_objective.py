@@ -93,6 +93,14 @@ def test_repr_shows_hyperparameters():
         (lambda o: o.soft_f1(smoothing=-1.0), "smoothing must be a finite number >= 0"),
         (lambda o: o.soft_f1(average="mean"), "average must be 'micro', .* got 'mean'"),
         (lambda o: o.f_beta(beta=-1.0), "beta must be a finite number > 0"),
+        (lambda o: o.recall_at_precision(1.0), "precision must be a finite number > 0 and < 1"),
+        (lambda o: o.cost_sensitive_f_beta(decay=1.0), "decay must be .* >= 0 and < 1, got 1"),
+        (lambda o: o.focal(gamma=-1.0)(LOGITS, LABELS), "gamma must be a finite number >= 0"),
+        (lambda o: o.propensity_weighted(0.0)(LOGITS, LABELS), "propensity must be .* > 0"),
+        (
+            lambda o: o.class_balanced(np.full(5, 3.0), 1.0)(LOGITS, LABELS),
+            "beta must be a finite number >= 0 and < 1, got 1",
+        ),
         (
             lambda o: o.sigmoid_f1(slope=2.0, surrogate=sf.surrogates.probability()),
             "pass slope and offset to the surrogate",

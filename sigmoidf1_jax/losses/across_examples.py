@@ -158,7 +158,7 @@ class HingeSums(NamedTuple):
     meta_fields=["kind"],
 )
 @dataclasses.dataclass(frozen=True, repr=False)
-class Bound(StatefulObjective):
+class DualBound(StatefulObjective):
     """See `recall_at_precision`, `precision_at_recall` and `f_bound`.
 
     1 - hinge bounds the indicator of a true positive from below, and hinge that of a false
@@ -221,13 +221,13 @@ def _bound(
     kind: Literal["recall_at_precision", "precision_at_recall", "f_bound"],
     target: ArrayLike,
     dual_rate: ArrayLike,
-) -> Bound:
+) -> DualBound:
     _inputs.check_hyperparameter("dual_rate", dual_rate, low=0.0)
-    return Bound(target, dual_rate, kind)
+    return DualBound(target, dual_rate, kind)
 
 
 @stateful(_init_dual)
-def recall_at_precision(precision: ArrayLike = 0.8, *, dual_rate: ArrayLike = 0.1) -> Bound:
+def recall_at_precision(precision: ArrayLike = 0.8, *, dual_rate: ArrayLike = 0.1) -> DualBound:
     r"""Maximise recall where precision is at least $\pi$: hinge bounds and a dual variable.
 
     Per label, with $L_+, L_-$ the mean hinges of positives and negatives over the batch and p
@@ -263,11 +263,12 @@ def recall_at_precision(precision: ArrayLike = 0.8, *, dual_rate: ArrayLike = 0.
       >>> float(value), state.multiplier.tolist()
       (0.5, [1.0])
     """
+    _inputs.check_hyperparameter("precision", precision, above=0.0, below=1.0)
     return _bound("recall_at_precision", precision, dual_rate)
 
 
 @stateful(_init_dual)
-def precision_at_recall(recall: ArrayLike = 0.8, *, dual_rate: ArrayLike = 0.1) -> Bound:
+def precision_at_recall(recall: ArrayLike = 0.8, *, dual_rate: ArrayLike = 0.1) -> DualBound:
     r"""Maximise precision where recall is at least $\rho$: hinge bounds and a dual variable.
 
     Per label $\min \max_{\lambda \ge 0}\ L_- + \lambda\,(L_+ - (1 - \rho)\,p)$; at a fixed
@@ -285,11 +286,12 @@ def precision_at_recall(recall: ArrayLike = 0.8, *, dual_rate: ArrayLike = 0.1) 
       >>> float(value), [round(x, 4) for x in state.multiplier.tolist()]
       (0.25, [1.025])
     """
+    _inputs.check_hyperparameter("recall", recall, above=0.0, below=1.0)
     return _bound("precision_at_recall", recall, dual_rate)
 
 
 @stateful(_init_dual)
-def f_bound(beta: ArrayLike = 1.0, *, dual_rate: ArrayLike = 0.1) -> Bound:
+def f_bound(beta: ArrayLike = 1.0, *, dual_rate: ArrayLike = 0.1) -> DualBound:
     r"""Maximise a lower bound of F-beta: hinge bounds, an auxiliary and a dual variable.
 
     $F_\beta$ is largest where $(\beta^2 fn + fp) / tp$ is smallest. With bounds $fn \le L_+$,

@@ -17,12 +17,12 @@ from sigmoidf1_jax.losses._define import stateful
 from sigmoidf1_jax.objective import StatefulObjective, Statistics
 from sigmoidf1_jax.surrogates import Surrogate, hard
 
-# Half an example of each kind: the score starts at 1/2 and the first batches overrule it.
+# Half an example of each kind: F1 starts at 1/2, Jaccard at 1/3, and the first batches overrule it.
 _PRIOR = 0.5
 
 
 def _init(num_labels: int) -> Confusion:
-    """Running counts of `num_labels` labels, with an F1 of 1/2."""
+    """Running counts of `num_labels` labels: half an example of each kind."""
     return Confusion(*(jnp.full(num_labels, _PRIOR) for _ in range(4)))
 
 
@@ -90,7 +90,7 @@ def _cost_sensitive(
 ) -> CostSensitive:
     if average not in ("macro", "micro"):
         raise ValueError(f"average must be 'macro' or 'micro', got {average!r}")
-    _inputs.check_hyperparameter("decay", decay, low=0.0)
+    _inputs.check_hyperparameter("decay", decay, low=0.0, below=1.0)
     if level is not None:
         _inputs.check_hyperparameter("level", level, low=0.0)
     return CostSensitive(score, positive_weight, decay, level, surrogate or hard(), average)

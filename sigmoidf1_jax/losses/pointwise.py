@@ -41,8 +41,8 @@ def binary_cross_entropy(
       >>> sf.losses.binary_cross_entropy(jnp.array([0.0, 2.0]), jnp.array([1, 0]))
       Array([0.6931472, 2.126928 ], dtype=float32)
     """
-    pos_weight = per_label("pos_weight", pos_weight, logits)
-    smoothing = per_label("label_smoothing", label_smoothing, logits)
+    pos_weight = per_label("pos_weight", pos_weight, logits, low=0.0)
+    smoothing = per_label("label_smoothing", label_smoothing, logits, low=0.0)
     labels = (1 - smoothing) * labels + smoothing / 2
     return pos_weight * labels * jax.nn.softplus(-logits) + (1 - labels) * jax.nn.softplus(logits)
 
@@ -80,7 +80,7 @@ def focal(
       >>> [round(float(x), 3) for x in sf.losses.focal(jnp.array([0.0, 2.0]), jnp.array([1, 0]))]
       [0.173, 1.65]
     """
-    loss = focal_entropy(logits, labels, per_label("gamma", gamma, logits))
+    loss = focal_entropy(logits, labels, per_label("gamma", gamma, logits, low=0.0))
     if alpha is not None:
         alpha = per_label("alpha", alpha, logits)
         loss *= alpha * labels + (1 - alpha) * (1 - labels)
@@ -143,8 +143,8 @@ def asymmetric(
       >>> [round(float(x), 3) for x in loss]
       [0.347, 0.846, 0.0]
     """
-    gamma_negative = per_label("gamma_negative", gamma_negative, logits)
-    gamma_positive = per_label("gamma_positive", gamma_positive, logits)
+    gamma_negative = per_label("gamma_negative", gamma_negative, logits, low=0.0)
+    gamma_positive = per_label("gamma_positive", gamma_positive, logits, low=0.0)
     shift = per_label("shift", shift, logits)
     stop = jax.lax.stop_gradient if stop_weight_gradient else lambda weight: weight
     positive = stop(jnp.exp(gamma_positive * jax.nn.log_sigmoid(-logits))) * jax.nn.softplus(
@@ -199,7 +199,7 @@ def hill(
       [0.702, 0.25]
     """
     lowered = logits - per_label("margin", margin, logits)
-    focus = jnp.exp(per_label("gamma", gamma, logits) * jax.nn.log_sigmoid(-lowered))
+    focus = jnp.exp(per_label("gamma", gamma, logits, low=0.0) * jax.nn.log_sigmoid(-lowered))
     p = jax.nn.sigmoid(logits)
     negative = (per_label("height", height, logits) - p) * p * p
     return labels * focus * jax.nn.softplus(-lowered) + (1 - labels) * negative
@@ -310,7 +310,7 @@ def huber(
       >>> sf.losses.huber(jnp.array([0.5, 0.5]), jnp.array([1, 0]))
       Array([0.125, 1.   ], dtype=float32)
     """
-    delta = per_label("delta", delta, logits)
+    delta = per_label("delta", delta, logits, above=0.0)
 
     def formula(t: Array) -> Array:
         size = jnp.abs(t - 1)

@@ -55,10 +55,14 @@ def class_balanced(
       [0.173, 0.017]
     """
     n = jnp.maximum(per_label("class_frequency", class_frequency, logits), 1)
-    log_beta = jnp.log(jnp.maximum(per_label("beta", beta, logits), jnp.finfo(logits.dtype).tiny))
+    log_beta = jnp.log(
+        jnp.maximum(
+            per_label("beta", beta, logits, low=0.0, below=1.0), jnp.finfo(logits.dtype).tiny
+        )
+    )
     # 1 - beta^n by expm1: for beta near 1 the plain difference has no digits left.
     weight = jnp.expm1(log_beta) / jnp.expm1(n * log_beta)
-    return weight * focal_entropy(logits, labels, per_label("gamma", gamma, logits))
+    return weight * focal_entropy(logits, labels, per_label("gamma", gamma, logits, low=0.0))
 
 
 @pointwise
@@ -110,8 +114,8 @@ def _tolerant(
     bias: ArrayLike,
     gamma: ArrayLike,
 ) -> Array:
-    scale = per_label("negative_scale", negative_scale, logits)
-    gamma = per_label("gamma", gamma, logits)
+    scale = per_label("negative_scale", negative_scale, logits, above=0.0)
+    gamma = per_label("gamma", gamma, logits, low=0.0)
     # A label that is never or always positive counts as if one example differed.
     total = jnp.asarray(num_examples, logits.dtype)
     n = jnp.clip(per_label("class_frequency", class_frequency, logits), 1, total - 1)
@@ -213,7 +217,7 @@ def propensity_weighted(
     """
     if variant not in ("convex", "unbiased"):
         raise ValueError(f"variant must be 'convex' or 'unbiased', got {variant!r}")
-    inverse = 1 / per_label("propensity", propensity, logits)
+    inverse = 1 / per_label("propensity", propensity, logits, above=0.0)
     positive, negative = jax.nn.softplus(-logits), jax.nn.softplus(logits)
     if variant == "unbiased":
         # softplus(z) - softplus(-z) is z.
@@ -259,7 +263,7 @@ class PositiveUnlabeled(Objective):
 
     def value(self, statistics: Statistics) -> Array:
         s = statistics
-        prior = per_label("prior", self.prior, s.positive)
+        prior = per_label("prior", self.prior, s.positive, above=0.0, below=1.0)
         positive = _safe.ratio(s.positive, s.positives)
         negative = _safe.ratio(s.unlabeled, s.unlabeleds) - prior * _safe.ratio(
             s.positive_as_negative, s.positives
