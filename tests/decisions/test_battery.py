@@ -24,8 +24,9 @@ def test_fit_and_decide_under_vmap_over_seeds_and_jit_equal_eager(rule):
         np.testing.assert_array_equal(decided[i], out)
         fields = zip(jax.tree.leaves(decisions), jax.tree.leaves(eager), strict=True)
         for a, b in fields:
-            # Fused and separate float32 operations round differently.
-            np.testing.assert_allclose(a[i] if jnp.ndim(a) else a, b, rtol=2e-4, atol=2e-4)
+            # Fused and separate float32 operations round differently, and the minimum of a
+            # logistic loss is flat: rounding of 1e-7 moves its place by the root of that and more.
+            np.testing.assert_allclose(a[i] if jnp.ndim(a) else a, b, rtol=2e-3, atol=2e-3)
 
 
 @rules
