@@ -7,7 +7,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from experiments.decision_rules import RULES, UNTUNED, Decision, oracle_f1
 from sigmoidf1_jax import decisions, metrics
@@ -126,6 +126,7 @@ class Curves(NamedTuple):
 
     f1: Float[Array, "thresholds averages"]  # order of SELECTION_AVERAGES
     sorted_scores: Float[Array, "quartiles labels"]  # 25, 50, 75 % over examples of all seeds
+    knee: Int[Array, ""]  # rank of the knee of the median curve
     predicted_count: Float[Array, " true_count"]  # mean predicted number of labels at 0.5
     examples: Float[Array, " true_count"]  # number of examples with that true number of labels
 
@@ -146,8 +147,7 @@ def curves(test: Part) -> Curves:
 
     num_labels = test.labels.shape[-1]
     counted = jnp.any(test.where, -1)
-    ordered = jnp.sort(test.scores, axis=-1, descending=True)
-    ordered = jnp.where(counted[..., None], ordered, jnp.nan).reshape(-1, num_labels)
+    curve = decisions.knee_curve(test.scores, where=test.where)
     true = jnp.sum(test.labels & test.where, -1)
     predicted = jnp.sum((test.scores >= 0.5) & test.where, -1)
     of_count = (true[..., None] == jnp.arange(num_labels + 1)) & counted[..., None]
@@ -155,7 +155,8 @@ def curves(test: Part) -> Curves:
     total = jnp.sum(of_count * predicted[..., None], (0, 1))
     return Curves(
         f1=jax.lax.map(at, jnp.asarray(CURVE_THRESHOLDS, jnp.float32)),
-        sorted_scores=jnp.nanquantile(ordered, jnp.array([0.25, 0.5, 0.75]), axis=0),
+        sorted_scores=jnp.stack([curve.lower, curve.median, curve.upper]),
+        knee=curve.knee,
         predicted_count=total / jnp.maximum(examples, 1),
         examples=examples,
     )

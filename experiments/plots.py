@@ -166,7 +166,7 @@ def label_counts(records: Records) -> Figure:
 
 
 def sorted_scores(records: Records) -> Figure:
-    """Each example's scores in descending order: median and quartiles over test examples."""
+    """Each example's scores in descending order: median, quartiles and knee over test examples."""
     shown = [name for name in records if name in SYSTEMS or name == "logistic_regression"]
     figure, axes = _grid(len(shown), 3, (3.6, 2.6), sharex=True)
     for axis, name in zip(axes, shown, strict=True):
@@ -174,10 +174,14 @@ def sorted_scores(records: Records) -> Figure:
         ranks = np.arange(1, len(median) + 1)
         axis.fill_between(ranks, lower, upper, alpha=0.3, linewidth=0)
         axis.plot(ranks, median, linewidth=1.5)
+        knee = int(records[name]["curves"]["knee"])
+        axis.plot(ranks[knee], median[knee], "o", color="black", markersize=5)
         axis.axhline(0.5, color="grey", linewidth=0.7)
-        axis.set_title(name, fontsize=9)
+        axis.set_title(f"{name}: knee at rank {knee + 1}", fontsize=9)
         axis.set_ylim(min(0, np.min(lower)) - 0.03, max(1, np.max(upper)) + 0.03)
-    figure.suptitle("Scores of an example, sorted: median and quartiles over examples", fontsize=11)
+    figure.suptitle(
+        "Scores of an example, sorted: median, quartiles, and the knee (dot)", fontsize=11
+    )
     figure.supxlabel("rank of the label", fontsize=9)
     return figure
 
