@@ -4,10 +4,10 @@ Example: python -m experiments.benchmarks metrics --quick --output metrics.json
 """
 
 import argparse
-import json
 import pathlib
 import sys
 
+from experiments import storage
 from experiments.benchmarks import metrics
 
 
@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{row.metric} {row.examples}x{row.labels}", file=sys.stderr)
     metrics.show(rows)
     if given.output is not None:
-        given.output.write_text(json.dumps([row._asdict() for row in rows], indent=2) + "\n")
+        storage.write_json(given.output, [row._asdict() for row in rows])
     return 0
 
 
