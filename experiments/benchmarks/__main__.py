@@ -29,9 +29,10 @@ def main(arguments: list[str] | None = None) -> int:
     for row in metrics.run(quick=given.quick):
         rows.append(row)
         print(f"{row.metric} {row.examples}x{row.labels}", file=sys.stderr)
+        # After every row: the large shapes take minutes, and a stopped run keeps what it has.
+        if given.output is not None:
+            storage.write_json(given.output, [row._asdict() for row in rows])
     metrics.show(rows)
-    if given.output is not None:
-        storage.write_json(given.output, [row._asdict() for row in rows])
     return 0
 
 
