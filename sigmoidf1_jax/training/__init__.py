@@ -3,6 +3,7 @@
 from sigmoidf1_jax.training.accumulation import Accumulated, accumulate
 from sigmoidf1_jax.training.batch import Batch, pad
 from sigmoidf1_jax.training.collectives import complete_gradient, varying
+from sigmoidf1_jax.training.distributed import initialize_distributed
 from sigmoidf1_jax.training.forward import Forward, forward
 from sigmoidf1_jax.training.moving import Moving, moving
 from sigmoidf1_jax.training.parallel import data_parallel, label_sharding, make_mesh
@@ -30,6 +31,7 @@ __all__ = [
     "data_parallel",
     "forward",
     "initial_state",
+    "initialize_distributed",
     "label_sharding",
     "make_mesh",
     "moving",
