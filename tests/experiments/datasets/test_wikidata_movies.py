@@ -10,7 +10,10 @@ from tests.experiments.datasets.building import counts, examples, prepare, share
 from experiments.datasets.wikidata_movies import wikidata_movies_dataset_builder as movies
 from experiments.errors import UserError
 
-COLUMNS = "ID imdbID Title Year Runtime Genre Director Writer Cast Language Country".split()
+COLUMNS = (
+    *("ID", "imdbID", "Title", "Year", "Runtime", "Genre"),
+    *("Director", "Writer", "Cast", "Language", "Country"),
+)
 
 
 def write(folder, rows):
