@@ -202,3 +202,11 @@ def digest(contents: Iterable[tuple[str, bytes]]) -> str:
     """SHA-256 of named contents, whatever their order: for archives that are packed anew."""
     entries = sorted(f"{name}\0{hashlib.sha256(data).hexdigest()}" for name, data in contents)
     return hashlib.sha256("\n".join(entries).encode()).hexdigest()
+
+
+def image_file(path: pathlib.Path) -> str:
+    """The path of a JPEG or PNG file as TFDS takes it, after a look at how the file begins."""
+    with path.open("rb") as file:
+        if not file.read(8).startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")):
+            raise UserError(f"{path} is neither a JPEG nor a PNG image")
+    return str(path)
