@@ -104,11 +104,16 @@ class MultilabelBuilder(tfds.core.GeneratorBasedBuilder):
     def _generate_examples(
         self, split: str, examples: Examples, names: frozenset[str], content: Content
     ) -> Iterator[tuple[str, Example]]:
-        kept = 0
+        seen = set()
         for example in examples():
             labels = [label for label in dict.fromkeys(example["labels"]) if label in names]
             if labels or content.keep_unlabelled:
-                kept += 1
+                if example["id"] in seen:
+                    raise UserError(
+                        f"data set {self.name}: two examples of split {split} have the id "
+                        f"{example['id']!r}"
+                    )
+                seen.add(example["id"])
                 yield example["id"], {**example, "labels": labels}
-        if not kept:
+        if not seen:
             raise UserError(f"data set {self.name}: no examples are left in split {split}")

@@ -14,6 +14,7 @@ import tensorflow_datasets as tfds
 from experiments.datasets import raw
 from experiments.datasets.arff import arff_folder
 from experiments.datasets.multilabel_builder import Content, Example, MultilabelBuilder
+from experiments.datasets.nominal import numeric_lines
 from experiments.datasets.raw import Source
 from experiments.errors import UserError
 
@@ -29,12 +30,14 @@ class MulanConfig(tfds.core.BuilderConfig):
       stem: what its files' names begin with, where that is not the config's name.
       scope: as `MultilabelBuilder.SCOPE`, with its reason in `scope_reason`.
       public: whether Mulan's repository has the plain files.
+      identified: whether the first attribute only says which example a row is.
     """
 
     stem: str = ""
     scope: str = "unknown"
     scope_reason: str = "the set's documentation does not say"
     public: bool = False
+    identified: bool = False
 
 
 def _config(name: str, scope: str, reason: str, **options: Any) -> MulanConfig:
@@ -58,6 +61,8 @@ class Builder(MultilabelBuilder):
         _config("delicious", "entity-wide", "tags that users gave to a web page"),
         _config("emotions", "entity-wide", "moods of a piece of music"),
         _config("enron", "entity-wide", "topics of an e-mail"),
+        _config("flags", "sub-entity", "colours of parts of a flag"),
+        _config("genbase", "entity-wide", "families of a protein", identified=True),
         _config("image", "sub-entity", "what a photograph shows, several next to each other"),
         _config("langlog", "entity-wide", "tags of a web log's entry"),
         _config("mediamill", "sub-entity", "things seen in a key frame of a video"),
@@ -67,7 +72,8 @@ class Builder(MultilabelBuilder):
     ]  # fmt: skip
     MANUAL_DOWNLOAD_INSTRUCTIONS = """
         put <set>-train.arff and <set>-test.arff, or <set>.arff, and <set>.xml there, as Mulan
-        offers them (https://mulan.sourceforge.net/datasets-mlc.html), plain or gzipped
+        (https://mulan.sourceforge.net/datasets-mlc.html) or other collections in its format offer
+        them, plain or gzipped
     """
     HOMEPAGE = "https://mulan.sourceforge.net/datasets-mlc.html"
     SCOPE = "unknown"
@@ -89,8 +95,12 @@ class Builder(MultilabelBuilder):
         else:
             parts = {split: f"{config.stem}-{split}.arff" for split in ("train", "test")}
         tables = {split: _table(self._path(source, name), labels) for split, name in parts.items()}
+        first = 1 if config.identified else 0
         return Content(
-            {split: functools.partial(_examples, *table) for split, table in tables.items()},
+            {
+                split: functools.partial(_examples, features[:, first:], truth, names)
+                for split, (features, truth, names) in tables.items()
+            },
             tables["train"][2],
         )
 
@@ -104,16 +114,17 @@ class Builder(MultilabelBuilder):
 def _table(
     data: pathlib.Path, labels: pathlib.Path
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_], tuple[str, ...]]:
-    """Features, labels and names of one ARFF file, read as a folder with it and the XML file."""
+    """Features, labels and names of one ARFF file, read in a folder of its own with the XML file.
+
+    The copy has the lines of the original, so that an error's line number is right.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        # A download's name ends in its checksum, so the links' names say what the files are.
-        suffix = ".arff.gz" if data.suffix == ".gz" else ".arff"
-        (pathlib.Path(folder) / f"data{suffix}").symlink_to(data.resolve())
+        (pathlib.Path(folder) / "data.arff").write_text("\n".join(numeric_lines(data)), "utf-8")
         (pathlib.Path(folder) / "labels.xml").write_bytes(raw.read_bytes(labels))
         try:
             features, truth, names, _ = arff_folder(pathlib.Path(folder))
         except UserError as error:
-            message = str(error).replace(f"{folder}/data{suffix}", str(data))
+            message = str(error).replace(f"{folder}/data.arff", str(data))
             raise UserError(message.replace(f"{folder}/labels.xml", str(labels))) from error
     return features, truth, names
 

@@ -192,3 +192,21 @@ def test_real_goemotions_have_their_published_counts(part, expected):
     assert (result[0], result[1], result[4]) == (expected[0], expected[1], expected[4])
     assert result[2][0] == 1
     assert result[2][1] <= 5
+
+
+@pytest.mark.parametrize(
+    ("part", "expected"),
+    [("train_sample", (1000, 0.215, 902)), ("val_sample", (1000, 0.178, 920))],
+)
+def test_a_real_sample_of_toxic_comments_has_its_published_counts(part, expected):
+    features, _, names, _ = CASES["wikipedia_toxicity_subtypes"]
+    columns = dict(zip(names, ("toxic", *names[1:5], "identity_hate"), strict=True))
+    columns["severe_toxicity"] = "severe_toxic"
+    _, read = adapt(ADAPTERS["wikipedia_toxicity_subtypes"], features)
+    path = shared("jigsaw_toxicity_sample") / f"{part}.csv.gz"
+    with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
+        found = counts(
+            read({"text": row["comment_text"], **{n: float(row[c]) for n, c in columns.items()}})
+            for row in csv.DictReader(file)
+        )
+    assert (found["examples"], found["cardinality"], found["none"]) == expected

@@ -67,6 +67,46 @@ def test_missing_and_broken_files_are_named(tmp_path):
         examples(Builder, tmp_path, "yeast")
 
 
+NOMINAL = """@attribute 'the name' {p1,'p 2'}
+@attribute colour {red, 'dark blue', green}
+@attribute size {1,2,13}
+@attribute b {NO,YES}
+@attribute a {FALSE,TRUE}
+@attribute never {0,1}
+@data
+"""
+
+
+@pytest.mark.parametrize(
+    "rows", ["'p 2','dark blue',13,YES,FALSE,0\n", "{0 'p 2', 1 'dark blue', 2 13, 3 YES}\n"]
+)
+def test_nominal_values_are_their_places(tmp_path, rows):
+    for stem in ("genbase", "flags"):
+        (tmp_path / f"{stem}.xml").write_text(XML)
+        (tmp_path / f"{stem}.arff").write_text(NOMINAL + rows)
+    read, _ = examples(Builder, tmp_path, "flags")
+    np.testing.assert_array_equal(read["train"][0]["features"], [1, 1, 13])
+    assert read["train"][0]["labels"] == ["b"]
+    read, _ = examples(Builder, tmp_path, "genbase")  # without the protein's name
+    np.testing.assert_array_equal(read["train"][0]["features"], [1, 13])
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("p1,pink,1,NO,TRUE,0", "'pink' is in no list of values"),
+        ("{1 pink}", "'pink' is in no list of values"),
+        ("p1,red,1", "3 values; expected 6"),
+        ("{9 red}", "index 9 of a row of 6 values"),
+    ],
+)
+def test_values_out_of_their_list_are_named(tmp_path, row, message):
+    (tmp_path / "flags.xml").write_text(XML)
+    (tmp_path / "flags.arff").write_text(f"{NOMINAL}% comment\n{row}\n")
+    with pytest.raises(UserError, match=rf"flags.arff line 9: {message}"):
+        examples(Builder, tmp_path, "flags")
+
+
 @pytest.mark.parametrize(
     ("name", "labels", "train", "test", "several"),
     [

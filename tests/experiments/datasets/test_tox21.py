@@ -26,6 +26,7 @@ def test_missing_results_are_not_known(tmp_path):
         (HEADER + "2" + ",0" * 11 + ",a,b\n", "tox21.csv line 2: NR-AR is '2'; expected 1, 0 or"),
         (HEADER + "0,0\n", "tox21.csv line 2: expected 14 cells"),
         (HEADER, "no examples are left in split train"),
+        (HEADER + ("0," * 12 + "a,b\n") * 2, "tox21: two examples of split train have the id 'a'"),
         ("mol_id,smiles\n", "tox21.csv line 1: no column 'NR-AR'"),
     ],
 )
