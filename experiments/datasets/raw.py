@@ -97,7 +97,7 @@ def _readable(path: pathlib.Path) -> Iterator[None]:
     try:
         yield
     except _DAMAGED as error:
-        raise UserError(f"{path} cannot be read, it is truncated or damaged: {error}") from error
+        raise UserError(f"{path} cannot be read, or is truncated: {error}") from error
 
 
 def read_bytes(path: pathlib.Path) -> bytes:
@@ -123,11 +123,13 @@ def lines(path: pathlib.Path, encoding: str = "utf-8") -> Iterator[tuple[int, st
     with _readable(path), opened(path, "rb") as file:
         for number, line in enumerate(file, 1):
             try:
-                yield number, line.decode(encoding)
+                text = line.decode(encoding)
             except UnicodeDecodeError as error:
                 raise UserError(
                     f"{path} line {number}: byte 0x{line[error.start]:02x} is not {encoding}"
                 ) from error
+            # Some spreadsheets mark UTF-8 with an invisible first character.
+            yield number, text.removeprefix("\ufeff") if number == 1 else text
 
 
 def csv_rows(

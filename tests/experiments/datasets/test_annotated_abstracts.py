@@ -110,6 +110,20 @@ def test_the_real_files_have_their_published_counts(
     assert tuple(counts(read["train"]).values()) == expected
 
 
+def test_the_real_hallmarks_come_back_from_disk(tmp_path):
+    (tmp_path / "hallmarks_of_cancer.tar.gz").symlink_to(
+        shared("hallmarks_of_cancer") / "hoc_raw.tar.gz"
+    )
+    builder = prepare(Hallmarks, tmp_path)
+    assert builder.info.splits["train"].num_examples == 1852
+    read = list(builder.as_data_source("train"))
+    assert tuple(counts(read).values()) == (1852, 1.332, (0, 5), 272, 660)
+    names = builder.info.features["labels"].feature.names
+    written = {e["id"].decode(): {names[i] for i in e["labels"]} for e in read}
+    raw, _ = examples(Hallmarks, tmp_path)
+    assert written == {e["id"]: set(e["labels"]) for e in raw["train"]}
+
+
 @pytest.mark.parametrize(("builder", "file"), [(Hallmarks, "hoc"), (Exposure, "cei")])
 def test_the_content_digest_is_that_of_the_published_files(tmp_path, monkeypatch, builder, file):
     archive = shared(builder.name) / f"{file}_raw.tar.gz"

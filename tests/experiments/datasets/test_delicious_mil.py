@@ -63,6 +63,13 @@ def test_the_real_parts_have_their_published_counts(part, expected):
     assert tuple(counts(read).values())[: len(expected)] == expected
 
 
+def test_the_real_train_labels_have_their_published_counts():
+    rows = [line.split() for _, line in raw.lines(shared("delicious_mil") / "train-label.dat.gz")]
+    assert {len(row) for row in rows} == {20}
+    assert len(rows) == 8251
+    assert round(sum(row.count("1") for row in rows) / len(rows), 3) == 2.895
+
+
 def test_the_registered_checksums_are_those_of_the_published_files():
     folder = shared("delicious_mil")
     assert len(delicious.Builder.url_infos) == 7

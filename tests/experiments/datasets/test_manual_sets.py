@@ -69,7 +69,7 @@ def test_broken_stays_are_named(tmp_path):
     write_stays(tmp_path)
     notes = tmp_path / "NOTEEVENTS.csv.gz"
     notes.write_bytes(notes.read_bytes()[:-6])
-    with pytest.raises(UserError, match=r"NOTEEVENTS.csv.gz cannot be read, it is truncated"):
+    with pytest.raises(UserError, match=r"NOTEEVENTS.csv.gz cannot be read, or is truncated"):
         examples(Diagnosis, tmp_path)
 
 

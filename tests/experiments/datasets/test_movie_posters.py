@@ -9,6 +9,7 @@ pytest.importorskip("PIL", reason="pictures need Pillow")
 from PIL import Image
 
 from tests.experiments.datasets.building import counts, examples, prepare, shared  # isort: skip
+from experiments.datasets import raw
 from experiments.datasets.movie_posters.movie_posters_dataset_builder import Builder
 from experiments.errors import UserError
 
@@ -63,6 +64,18 @@ def test_missing_and_broken_files_are_named(tmp_path):
     (tmp_path / "movies.csv").write_bytes(b"id,title,overview,genres\n1,A,\xe9,Drama\n")
     with pytest.raises(UserError, match=r"movies.csv line 2: byte 0xe9 is not utf-8"):
         examples(Builder, tmp_path, "plots")
+
+
+def test_real_genres_have_their_published_counts(tmp_path):
+    """Every film of the real table with one poster of ours, since the folder has none."""
+    table = shared("movie_posters_resnet18") / "movies.csv.gz"
+    (tmp_path / "movies.csv.gz").symlink_to(table)
+    poster(tmp_path / "posters" / "one")
+    for _, row in raw.csv_rows(table):
+        (tmp_path / "posters" / f"{row['id']}.jpg").symlink_to("one")
+    read, names = examples(Builder, tmp_path)
+    assert len(names) == 19
+    assert tuple(counts(read["train"]).values()) == (3985, 2.625, (1, 9), 0, 3331)
 
 
 def test_real_plots_have_their_published_counts(tmp_path):
