@@ -1,0 +1,1 @@
+"""Hallmarks of Cancer."""

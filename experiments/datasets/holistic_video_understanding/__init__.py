@@ -1,0 +1,1 @@
+"""Holistic Video Understanding."""

@@ -1,0 +1,1 @@
+"""iMaterialist fashion."""

@@ -1,0 +1,1 @@
+"""Mulan's multilabel sets."""
