@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from experiments.datasets.dataset import Dataset, label_counts
+from experiments.datasets.dataset import PARTS, Dataset, label_counts
 
 # Labels that a card lists and a co-occurrence map shows.
 MOST = 40
@@ -26,6 +26,7 @@ def card(dataset: Dataset) -> dict[str, Any]:
 
     A missing entry counts as absent everywhere else.
     """
+    parts = dataset.parts or {}
     per_example = labels_per_example(dataset)
     counts = label_counts(dataset)
     occurring = counts[counts > 0]
@@ -51,7 +52,7 @@ def card(dataset: Dataset) -> dict[str, Any]:
         "mean_imbalance": _finite(imbalance.mean()),
         "max_imbalance": _finite(imbalance.max()),
         "missing_share": 0.0 if dataset.where is None else float(1 - dataset.where.mean()),
-        "parts": {name: len(rows) for name, rows in (dataset.parts or {}).items()},
+        "parts": {name: len(parts[name]) for name in PARTS if name in parts},
         "commonest_labels": {dataset.label_names[i]: int(counts[i]) for i in commonest(counts)},
     }
 

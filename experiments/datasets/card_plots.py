@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator
 from scipy.cluster import hierarchy
 from scipy.spatial import distance
 
@@ -36,10 +36,11 @@ def draw_labels_per_example(dataset: Dataset) -> Figure:
     heights, _ = np.histogram(counts, edges)
     axes.bar(edges[:-1] + (width - 1) / 2, heights, 0.9 * width, color=_COLOUR)
     if len(heights) <= 12:
+        # On white, so that the dashed line does not strike a number through.
+        style = {"ha": "center", "size": 8, "textcoords": "offset points"}
+        box = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
         for x, height in zip(edges, heights, strict=False):
-            axes.annotate(
-                f"{height:,}", (x, height), (0, 2), textcoords="offset points", ha="center", size=8
-            )
+            axes.annotate(f"{height:,}", (x, height), (0, 3), bbox=box, zorder=3, **style)
     axes.axvline(counts.mean(), color="black", linestyle="--", linewidth=1)
     axes.set_title(f"{dataset.name}: {counts.mean():.2f} labels per example (dashed)", fontsize=11)
     axes.set(xlabel="labels of an example", ylabel="examples")
@@ -89,13 +90,13 @@ def draw_co_occurrence(dataset: Dataset) -> Figure:
         axes.set_title(f"{dataset.name}: no two labels occur together", fontsize=11)
     else:
         axes.set_title(f"{dataset.name}: labels that occur together", fontsize=11)
-    image = axes.imshow(share, cmap="viridis", vmin=0, aspect="equal")
-    axes.set_facecolor("0.85")
+    image = axes.imshow(share, cmap="Blues", vmin=0, aspect="equal")
+    axes.set_facecolor("0.8")
     labels = [_short(name) for name in names]
     axes.set_xticks(range(len(names)), labels, rotation=90, size=7)
     axes.set_yticks(range(len(names)), labels, size=7)
     axes.set(xlabel="have this one too", ylabel="of the examples with this label")
-    figure.colorbar(image, ax=axes, shrink=0.7, format=PercentFormatter(1))
+    figure.colorbar(image, ax=axes, shrink=0.7, format=lambda x, _: f"{100 * x:g}%")
     return figure
 
 
