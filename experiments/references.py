@@ -22,7 +22,7 @@ def all_positive(labels: Labels, where: Labels, rows: int) -> Array:
 
 def label_frequency(labels: Labels, where: Labels, rows: int) -> Array:
     """Each label's frequency among the training rows that have it known, for every example."""
-    frequency = labels.sum(0) / np.maximum(where.sum(0), 1)
+    frequency = labels.sum(0, where=where) / np.maximum(where.sum(0), 1)
     return np.tile(frequency.astype(np.float32), (rows, 1))
 
 

@@ -64,7 +64,7 @@ def _mixed_f1(smoothing: float, cross_entropy: float) -> sf.Objective:
 
 def _frequencies(labels: Labels, where: Labels) -> dict[str, Any]:
     # Losses that divide by a frequency need every label to have been seen once.
-    return {"class_frequency": np.maximum(labels.sum(0), 1).astype(np.float32)}
+    return {"class_frequency": np.maximum(labels.sum(0, where=where), 1).astype(np.float32)}
 
 
 def _frequencies_and_size(labels: Labels, where: Labels) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def _positive_unlabeled(factor: float, prior: npt.NDArray[np.float32]) -> sf.Obj
 
 
 def _base_rates(labels: Labels, where: Labels) -> dict[str, Any]:
-    rates = labels.sum(0) / np.maximum(where.sum(0), 1)
+    rates = labels.sum(0, where=where) / np.maximum(where.sum(0), 1)
     return {"prior": np.clip(rates, 1 / len(labels), 1).astype(np.float32)}
 
 

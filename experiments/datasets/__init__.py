@@ -66,7 +66,7 @@ def _read(name: str, options: Options) -> Dataset:
         from experiments.datasets import tfds
 
         options.refuse_unused(("text_features", "data_dir"), "TFDS")
-        return tfds.named(rest, options.data_dir, options.text_features)
+        return tfds.from_library(rest, options.data_dir, options.text_features)
     path = pathlib.Path(name)
     known = builders()
     builder, _, config = name.partition("/")

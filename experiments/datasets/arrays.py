@@ -25,8 +25,8 @@ def npz(path: pathlib.Path, name: str) -> Dataset:
     """
     try:
         # Pickled objects can run code when they are read: they are refused.
-        with np.load(path, allow_pickle=False) as file:
-            arrays = dict(file)
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as content:
+            arrays = dict(content)
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(
             f"{path} is not an .npz file of arrays, or is truncated: {error}"

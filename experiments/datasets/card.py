@@ -31,7 +31,7 @@ def card(dataset: Dataset) -> dict[str, Any]:
     counts = label_counts(dataset)
     occurring = counts[counts > 0]
     sets = _label_sets(dataset, per_example)
-    imbalance = occurring.max() / occurring if len(occurring) else np.array([np.nan])
+    imbalance = occurring.max() / occurring
     return {
         "name": dataset.name,
         "source": dataset.source,
@@ -49,8 +49,8 @@ def card(dataset: Dataset) -> dict[str, Any]:
         "labels_without_examples": int((counts == 0).sum()),
         "distinct_label_sets": len(sets),
         "commonest_set_share": max(sets.values()) / len(dataset.labels),
-        "mean_imbalance": _finite(imbalance.mean()),
-        "max_imbalance": _finite(imbalance.max()),
+        "mean_imbalance": float(imbalance.mean()),
+        "max_imbalance": float(imbalance.max()),
         "missing_share": 0.0 if dataset.where is None else float(1 - dataset.where.mean()),
         "parts": {name: len(parts[name]) for name in PARTS if name in parts},
         "commonest_labels": {dataset.label_names[i]: int(counts[i]) for i in commonest(counts)},
@@ -100,10 +100,6 @@ def _label_sets(dataset: Dataset, per_example: npt.NDArray[np.intp]) -> dict[byt
     return sets
 
 
-def _finite(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
-
-
 def rows(card: dict[str, Any]) -> list[tuple[str, str]]:
     """The card as titles and values for people."""
     low, high = card["labels_per_example"]
@@ -127,19 +123,16 @@ def rows(card: dict[str, Any]) -> list[tuple[str, str]]:
             f"{card['distinct_label_sets']:,}; the commonest has "
             f"{card['commonest_set_share']:.1%} of the examples",
         ),
-        ("imbalance (IRLbl)", _imbalance(card)),
+        (
+            "imbalance (IRLbl)",
+            f"mean {card['mean_imbalance']:.2f}, highest {card['max_imbalance']:.1f}",
+        ),
         ("missing labels", f"{card['missing_share']:.1%} of the entries"),
     ]
 
 
 def _share(count: int, total: int) -> str:
     return f"{count:,} ({count / total:.1%})"
-
-
-def _imbalance(card: dict[str, Any]) -> str:
-    if card["mean_imbalance"] is None:
-        return "no label occurs"
-    return f"mean {card['mean_imbalance']:.2f}, highest {card['max_imbalance']:.1f}"
 
 
 def markdown(card: dict[str, Any], figures: dict[str, str]) -> str:

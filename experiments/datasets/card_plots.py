@@ -37,10 +37,10 @@ def draw_labels_per_example(dataset: Dataset) -> Figure:
     axes.bar(edges[:-1] + (width - 1) / 2, heights, 0.9 * width, color=_COLOUR)
     if len(heights) <= 12:
         # On white, so that the dashed line does not strike a number through.
-        style = {"ha": "center", "size": 8, "textcoords": "offset points"}
         box = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
         for x, height in zip(edges, heights, strict=False):
-            axes.annotate(f"{height:,}", (x, height), (0, 3), bbox=box, zorder=3, **style)
+            number = f"{height:,}"
+            axes.text(x, height, number, ha="center", va="bottom", size=8, bbox=box, zorder=3)
     axes.axvline(counts.mean(), color="black", linestyle="--", linewidth=1)
     axes.set_title(f"{dataset.name}: {counts.mean():.2f} labels per example (dashed)", fontsize=11)
     axes.set(xlabel="labels of an example", ylabel="examples")

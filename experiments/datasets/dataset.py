@@ -97,6 +97,8 @@ class Dataset:
             )
         elif self.labels.min() < -1 or self.labels.max() >= self.num_labels:
             raise self._error(f"label numbers must be -1 (padding) to {self.num_labels - 1}")
+        if not (self.labels > 0 if self.labels.dtype == np.bool_ else self.labels >= 0).any():
+            raise self._error("no example has a label")
         if self.where is not None:
             if self.labels.dtype != np.bool_ or self.where.shape != shape:
                 raise self._error(
@@ -210,11 +212,9 @@ def drop_unlabelled(dataset: Dataset) -> Dataset:
     """Without the examples that have none of the labels.
 
     Raises:
-      UserError: no example is left, or none of a part of the source's split.
+      UserError: none is left of a part of the source's split.
     """
     rows = np.unique(dataset.positives()[0])
-    if len(rows) == 0:
-        raise UserError(f"data set {dataset.name}: 0 examples have a label (--drop-unlabelled)")
     number = np.full(len(dataset.labels), -1, np.int32)
     number[rows] = np.arange(len(rows))
     parts = dataset.parts and {

@@ -63,6 +63,6 @@ def _labels(targets: npt.NDArray[Any], names: Sequence[str], name: str) -> npt.N
         row, column = wrong[0]
         raise UserError(
             f"data set {name}: label {names[column]!r} of example {row} is "
-            f"{targets[row, column]!r}; expected 0, 1, true or false"
+            f"{str(targets[row, column])!r}; expected 0, 1, true or false"
         )
     return np.isin(text, [word for word, truth in _TRUTH.items() if truth])

@@ -231,8 +231,6 @@ def _label_lists(found: Table, options: Options) -> tuple[npt.NDArray[Any], tupl
             raise UserError(f"{found.place(i)}: an empty label in {column!r}: {cell!r}")
         sets.append(stripped - {""})
     names = tuple(sorted(set().union(*sets)))
-    if not names:
-        raise UserError(f"{found.path}: column {column!r} has no labels")
     number = {name: i for i, name in enumerate(names)}
     pairs = [(i, number[name]) for i, present in enumerate(sets) for name in present]
     return label_array(pairs, len(sets), len(names)), names

@@ -1,5 +1,7 @@
 """Data sets prepared by tensorflow_datasets builders, read without TensorFlow."""
 
+import dataclasses
+import itertools
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow_datasets as tfds
 
-from experiments.datasets.dataset import Dataset, Rows, check_memory, label_array
+from experiments.datasets.dataset import Dataset, check_memory, label_array
 from experiments.datasets.tables import PART_NAMES
 from experiments.datasets.text import bag_of_words
 from experiments.errors import UserError
@@ -18,18 +20,18 @@ INPUTS = ("text", "features", "image")
 FILE_FORMAT = "array_record"
 
 
-def named(name: str, data_dir: pathlib.Path | None, text_features: int) -> Dataset:
-    """The data set that tensorflow_datasets has under `name` or `name/config`.
+def from_library(name: str, data_dir: pathlib.Path | None, text_features: int) -> Dataset:
+    """The data set that the library has under `name` or `name/config`.
 
     Raises:
-      UserError: no such data set, one that cannot be prepared, or features that `from_builder`
-        does not understand.
+      UserError: no such data set, one that cannot be prepared, or features that are not what
+        `from_examples` takes.
     """
     try:
         builder = tfds.builder(name, data_dir=data_dir, file_format=FILE_FORMAT)
     except (tfds.core.DatasetNotFoundError, ValueError) as error:
         raise UserError(f"tfds:{name}: {str(error).strip().splitlines()[0]}") from error
-    _inputs_and_labels(builder)  # before a long download
+    _input(name, builder.info.features)  # before a long download
     return from_builder(builder, text_features)
 
 
@@ -54,107 +56,126 @@ def from_class(
 def from_builder(builder: Any, text_features: int) -> Dataset:
     """Prepares a builder's data set if it is not, and reads it.
 
-    Its features are one of `text`, `features` (float32 [d]) and `image` (uint8, all of one size);
-    `labels`, a sequence of `ClassLabel` or a bool tensor whose metadata has `label_names`; and as
-    it likes `known`, False where a label is missing. Others are passed over.
-
     Args:
       builder: a `tfds.core.DatasetBuilder` made with `file_format=FILE_FORMAT`; its `SCOPE` and
         `SCOPE_REASON`, where it has them, become the data set's.
       text_features: size of the hashed bag of words of `text`.
 
     Raises:
-      UserError: what cannot be downloaded or prepared, other features, or no examples.
+      UserError: what cannot be downloaded or prepared, or as `from_examples`.
     """
-    name = builder.name + (f"-{builder.builder_config.name}" if builder.builder_config else "")
+    config = builder.builder_config
+    name = builder.name if config is None else f"{builder.name}-{config.name}"
+    sources = prepared(builder)
+    info = builder.info
+    data = from_examples(
+        name,
+        info.features,
+        sources,
+        text_features,
+        source=f"{info.full_name} (TFDS builder, {info.homepage})",
+        label_names=(info.metadata or {}).get("label_names"),
+    )
+    scope: Any = getattr(builder, "SCOPE", data.scope)
+    reason = getattr(builder, "SCOPE_REASON", data.scope_reason)
+    return dataclasses.replace(data, scope=scope, scope_reason=reason)
+
+
+def prepared(builder: Any) -> Mapping[str, Any]:
+    """The examples of each split; downloads and prepares them if they are not there.
+
+    Raises:
+      UserError: they cannot be.
+    """
     try:
         builder.download_and_prepare()
-        sources = builder.as_data_source()
-    except UserError:
-        raise
+        return builder.as_data_source()
     except (OSError, AssertionError, ValueError, ImportError) as error:
         reason = " ".join(str(error).split())
-        raise UserError(f"data set {name} cannot be prepared: {reason}") from error
-    key, names = _inputs_and_labels(builder)
-    parts, inputs, labels, known = _read(sources, key)
-    if not inputs:
-        raise UserError(f"data set {name} has 0 examples")
+        raise UserError(f"data set {builder.name} cannot be prepared: {reason}") from error
+
+
+def from_examples(
+    name: str,
+    features: Mapping[str, Any],
+    splits: Mapping[str, Any],
+    text_features: int,
+    *,
+    source: str,
+    label_names: Sequence[str] | None = None,
+) -> Dataset:
+    """The data set in examples of TFDS's features.
+
+    Args:
+      name: name of the data set.
+      features: one of `text`, `features` (float32 [d]) and `image` (uint8, all of one size);
+        `labels`, a sequence of `ClassLabel` or a bool tensor; as it likes `known`, a bool tensor
+        that is False where a label is missing. Others are passed over.
+      splits: sized collections of examples; those called train, validation (or dev ...) and test
+        are read. One split alone is no split of the source's.
+      text_features: size of the hashed bag of words of `text`.
+      source: for reports.
+      label_names: names of the labels of a bool tensor; a `ClassLabel` has its own.
+
+    Raises:
+      UserError: other features, inputs of several sizes or too large, or no examples.
+    """
+    key = _input(name, features)
+    names = tuple(getattr(getattr(features["labels"], "feature", None), "names", label_names) or ())
     if not names:
         raise UserError(f"data set {name} has no names of labels")
-    features, texts = _features(key, inputs, name, text_features)
-    scope: Any = getattr(builder, "SCOPE", "unknown")
+    splits = {PART_NAMES[split]: s for split, s in splits.items() if split in PART_NAMES}
+    examples = sum(len(split) for split in splits.values())
+    if not examples:
+        raise UserError(f"data set {name} has 0 examples")
+    shape, dtype = features[key].shape, np.uint8 if key == "image" else np.float32
+    if key != "text" and None not in shape:  # before all of them are held
+        check_memory(f"data set {name}", examples, *shape, itemsize=np.dtype(dtype).itemsize)
+    rows = [example for split in splits.values() for example in split]
+    texts = tuple(row["text"].decode("utf-8") for row in rows) if key == "text" else None
+    ends = np.cumsum([0, *(len(split) for split in splits.values())])
     return Dataset(
         name,
-        features,
-        _labels(labels, len(names)),
+        _array(name, [row[key] for row in rows], dtype)
+        if texts is None
+        else bag_of_words(texts, text_features),
+        _labels([row["labels"] for row in rows], len(names)),
         names,
-        f"{builder.info.full_name} (TFDS builder, {builder.info.homepage})",
-        where=None if known is None else np.stack(known),
-        parts=parts if len(parts) > 1 else None,
+        source,
+        where=np.stack([row["known"] for row in rows]) if "known" in features else None,
+        parts={
+            part: np.arange(start, end, dtype=np.int32)
+            for part, (start, end) in zip(splits, itertools.pairwise(ends), strict=True)
+        }
+        if len(splits) > 1
+        else None,
         texts=texts,
-        scope=scope,
-        scope_reason=getattr(builder, "SCOPE_REASON", "the builder does not say"),
     )
 
 
-def _inputs_and_labels(builder: Any) -> tuple[str, tuple[str, ...]]:
-    """The key of the input feature, and the names of the labels."""
-    features = builder.info.features
+def _input(name: str, features: Mapping[str, Any]) -> str:
+    """The key of the input feature."""
     inputs = [key for key in INPUTS if key in features]
-    names: Sequence[str] | None = None
-    if "labels" in features:
-        inner = getattr(features["labels"], "feature", None)
-        names = getattr(inner, "names", None) or (builder.info.metadata or {}).get("label_names")
     if len(inputs) != 1 or "labels" not in features:
         raise UserError(
-            f"{builder.info.full_name} has the features {', '.join(features)}; expected `labels` "
-            f"and one of {', '.join(INPUTS)}"
+            f"data set {name} has the features {', '.join(features)}; expected `labels` and one of "
+            f"{', '.join(INPUTS)}"
         )
-    return inputs[0], tuple(names or ())
-
-
-def _read(
-    sources: Mapping[str, Any], key: str
-) -> tuple[dict[str, Rows], list[Any], list[Any], list[Any] | None]:
-    """Parts, inputs, labels and known entries of all examples."""
-    inputs: list[Any] = []
-    labels: list[Any] = []
-    known: list[Any] = []
-    parts: dict[str, Rows] = {}
-    for split, source in sources.items():
-        part = PART_NAMES.get(split)
-        if part is None:
-            continue
-        start = len(inputs)
-        for example in source:
-            inputs.append(example[key])
-            labels.append(example["labels"])
-            if "known" in example:
-                known.append(example["known"])
-        parts[part] = np.arange(start, len(inputs), dtype=np.int32)
-    return parts, inputs, labels, known or None
+    return inputs[0]
 
 
 def _labels(labels: Sequence[Any], num_labels: int) -> npt.NDArray[Any]:
-    first = np.asarray(labels[0])
-    if first.dtype == np.bool_:
+    if np.asarray(labels[0]).dtype == np.bool_:
         return np.stack(labels)
     pairs = [(i, int(label)) for i, present in enumerate(labels) for label in set(present)]
     return label_array(pairs, len(labels), num_labels)
 
 
-def _features(
-    key: str, inputs: Sequence[Any], name: str, text_features: int
-) -> tuple[npt.NDArray[Any], tuple[str, ...] | None]:
-    if key == "text":
-        texts = tuple(text.decode("utf-8") for text in inputs)
-        return bag_of_words(texts, text_features), texts
+def _array(name: str, inputs: Sequence[Any], dtype: Any) -> npt.NDArray[Any]:
     shapes = {np.shape(x) for x in inputs}
     if len(shapes) > 1:
         raise UserError(
-            f"data set {name}: `{key}` has several shapes, such as {sorted(shapes)[:3]}; expected "
+            f"data set {name} has inputs of several shapes, such as {sorted(shapes)[:3]}; expected "
             "one size"
         )
-    dtype = np.uint8 if key == "image" else np.float32
-    check_memory(f"data set {name}", len(inputs), *shapes.pop(), itemsize=np.dtype(dtype).itemsize)
-    return np.stack(inputs).astype(dtype, copy=False), None
+    return np.stack(inputs).astype(dtype, copy=False)
