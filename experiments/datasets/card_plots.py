@@ -39,8 +39,8 @@ def draw_labels_per_example(dataset: Dataset) -> Figure:
         # On white, so that the dashed line does not strike a number through.
         box = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
         for x, height in zip(edges, heights, strict=False):
-            number = f"{height:,}"
-            axes.text(x, height, number, ha="center", va="bottom", size=8, bbox=box, zorder=3)
+            y, number = height + 0.015 * heights.max(), f"{height:,}"
+            axes.text(x, y, number, ha="center", va="bottom", size=8, bbox=box, zorder=3)
     axes.axvline(counts.mean(), color="black", linestyle="--", linewidth=1)
     axes.set_title(f"{dataset.name}: {counts.mean():.2f} labels per example (dashed)", fontsize=11)
     axes.set(xlabel="labels of an example", ylabel="examples")
