@@ -67,6 +67,14 @@ def arff(path: pathlib.Path, name: str, labels: Sequence[str] = ()) -> Dataset:
     )
 
 
+def arff_folder(
+    folder: pathlib.Path,
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_], tuple[str, ...], str]:
+    """Features, labels, label names and source of `arff` of a folder."""
+    data = arff(folder, folder.resolve().name)
+    return data.features, data.labels, data.label_names, data.source
+
+
 def _parts(files: Sequence[pathlib.Path], sizes: Sequence[int]) -> dict[str, Rows] | None:
     """Rows by part, if the name of every file says which part it is."""
     words = [re.split(r"[-_.]", _ARFF.sub("", file.name).lower())[-1] for file in files]

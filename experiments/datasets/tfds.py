@@ -1,16 +1,18 @@
 """Data sets prepared by tensorflow_datasets builders, read without TensorFlow."""
 
 import dataclasses
+import importlib
+import importlib.util
 import itertools
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import tensorflow_datasets as tfds
 
-from experiments.datasets.dataset import Dataset, check_memory, label_array
+from experiments.datasets.dataset import Dataset, Scope, check_memory, label_array
 from experiments.datasets.tables import PART_NAMES
 from experiments.datasets.text import bag_of_words
 from experiments.errors import UserError
@@ -20,19 +22,64 @@ INPUTS = ("text", "features", "image")
 FILE_FORMAT = "array_record"
 
 
+# Older builders are registered when their group is imported; these hold multilabel data.
+GROUPS = ("image", "image_classification", "object_detection", "recommendation", "text", "video")
+
+
 def from_library(name: str, data_dir: pathlib.Path | None, text_features: int) -> Dataset:
     """The data set that the library has under `name` or `name/config`.
+
+    One for which this project has an adapter, by its name alone, is read by that.
 
     Raises:
       UserError: no such data set, one that cannot be prepared, or features that are not what
         `from_examples` takes.
     """
+    for group in GROUPS:
+        importlib.import_module(f"tensorflow_datasets.{group}")
+    adapters, adapt = _adapters()
+    adapter = adapters.get(name)
+    dataset = name if adapter is None else adapter.dataset
     try:
-        builder = tfds.builder(name, data_dir=data_dir, file_format=FILE_FORMAT)
-    except (tfds.core.DatasetNotFoundError, ValueError) as error:
+        builder = tfds.builder(dataset, data_dir=data_dir, file_format=FILE_FORMAT)
+    except (tfds.core.DatasetNotFoundError, ValueError, ImportError) as error:
         raise UserError(f"tfds:{name}: {str(error).strip().splitlines()[0]}") from error
-    _input(name, builder.info.features)  # before a long download
-    return from_builder(builder, text_features)
+    if adapter is None:
+        _input(name, builder.info.features)  # before a long download
+        return from_builder(builder, text_features)
+    sources = prepared(builder)
+    features, read = adapt(adapter, builder.info.features)
+    return from_examples(
+        name,
+        features,
+        {part: _Adapted(sources[split], read) for part, split in adapter.splits.items()},
+        text_features,
+        source=f"{builder.info.full_name} (TFDS, {builder.info.homepage})",
+        scope=adapter.scope,
+        scope_reason=adapter.scope_reason,
+    )
+
+
+def _adapters() -> tuple[Mapping[str, Any], Any]:
+    """The project's adapters by name, and the function that applies one."""
+    if importlib.util.find_spec("experiments.datasets.adapters") is None:
+        return {}, None
+    module = importlib.import_module("experiments.datasets.adapters")
+    return module.ADAPTERS, module.adapt
+
+
+@dataclasses.dataclass(frozen=True)
+class _Adapted:
+    """Examples of a source, each read by a function when it is asked for."""
+
+    source: Any
+    read: Callable[[dict[str, Any]], dict[str, Any]]
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return map(self.read, self.source)
 
 
 def from_class(
@@ -68,17 +115,16 @@ def from_builder(builder: Any, text_features: int) -> Dataset:
     name = builder.name if config is None else f"{builder.name}-{config.name}"
     sources = prepared(builder)
     info = builder.info
-    data = from_examples(
+    return from_examples(
         name,
         info.features,
         sources,
         text_features,
         source=f"{info.full_name} (TFDS builder, {info.homepage})",
         label_names=(info.metadata or {}).get("label_names"),
+        scope=getattr(builder, "SCOPE", "unknown"),
+        scope_reason=getattr(builder, "SCOPE_REASON", "the builder does not say"),
     )
-    scope: Any = getattr(builder, "SCOPE", data.scope)
-    reason = getattr(builder, "SCOPE_REASON", data.scope_reason)
-    return dataclasses.replace(data, scope=scope, scope_reason=reason)
 
 
 def prepared(builder: Any) -> Mapping[str, Any]:
@@ -102,6 +148,8 @@ def from_examples(
     text_features: int,
     *,
     source: str,
+    scope: Scope,
+    scope_reason: str,
     label_names: Sequence[str] | None = None,
 ) -> Dataset:
     """The data set in examples of TFDS's features.
@@ -114,7 +162,9 @@ def from_examples(
       splits: sized collections of examples; those called train, validation (or dev ...) and test
         are read. One split alone is no split of the source's.
       text_features: size of the hashed bag of words of `text`.
-      source: for reports.
+      source: where they come from, for reports.
+      scope: what labels describe; see `Dataset`.
+      scope_reason: why, in a line.
       label_names: names of the labels of a bool tensor; a `ClassLabel` has its own.
 
     Raises:
@@ -150,6 +200,8 @@ def from_examples(
         if len(splits) > 1
         else None,
         texts=texts,
+        scope=scope,
+        scope_reason=scope_reason,
     )
 
 
@@ -178,4 +230,5 @@ def _array(name: str, inputs: Sequence[Any], dtype: Any) -> npt.NDArray[Any]:
             f"data set {name} has inputs of several shapes, such as {sorted(shapes)[:3]}; expected "
             "one size"
         )
+    check_memory(f"data set {name}", len(inputs), *shapes.pop(), itemsize=np.dtype(dtype).itemsize)
     return np.stack(inputs).astype(dtype, copy=False)

@@ -2,6 +2,7 @@
 
 import pathlib
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -139,6 +140,40 @@ def test_what_cannot_be_read_is_named(tmp_path):
     assert not [p for p in (tmp_path / "3").rglob("*") if p.is_file()]
 
 
+def test_data_sets_of_the_library_are_read_through_adapters(tmp_path, monkeypatch):
+    raw = {"comment": features.Text(), "joy": features.Scalar(dtype=np.bool_)}
+    rows = [{"comment": f"word {i}", "joy": i == 2, "labels": []} for i in range(3)]
+    tiny = builder_class(raw, {"train": rows, "dev": rows[2:]})
+    adapter = types.SimpleNamespace(
+        dataset="tiny/plain",
+        splits={"train": "train", "test": "dev"},
+        scope="entity-wide",
+        scope_reason="whole comments",
+    )
+
+    def adapt(given, of):
+        assert (given, set(of)) == (adapter, {"comment", "joy", "labels"})
+        names = features.Sequence(features.ClassLabel(names=["joy"]))
+        return {"text": features.Text(), "labels": names}, lambda example: {
+            "text": example["comment"],
+            "labels": [0] if example["joy"] else [],
+        }
+
+    def builder(name, **arguments):
+        assert name == "tiny/plain"
+        return tiny(**arguments)
+
+    monkeypatch.setattr(tfds, "_adapters", lambda: ({"tiny": adapter}, adapt))
+    monkeypatch.setattr(tfds.tfds, "builder", builder)
+    data = datasets.load("tfds:tiny", datasets.Options(data_dir=tmp_path, text_features=4))
+    assert data.scope == "entity-wide"
+    assert sorted(data.texts) == ["word 0", "word 1", "word 2", "word 2"]
+    assert data.labels[:, 0].tolist() == [text == "word 2" for text in data.texts]
+    assert data.parts["test"].tolist() == [3]
+
+
 def test_unknown_names_are_refused(tmp_path):
     with pytest.raises(UserError, match="tfds:no_such_set"):
         datasets.load("tfds:no_such_set", datasets.Options(data_dir=tmp_path))
+    with pytest.raises(UserError, match=r"mnist has the features image, label; expected `labels`"):
+        datasets.load("tfds:mnist", datasets.Options(data_dir=tmp_path))
