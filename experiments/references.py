@@ -59,7 +59,7 @@ def _candidates(
         for label in range(labels.shape[1]):
             known = where[:, label]
             y = labels[known, label]
-            if len(set(y)) < 2:  # one class, or nothing known: there is nothing to fit
+            if y.all() or not y.any():  # one class, or nothing known: there is nothing to fit
                 for target in scores:
                     target[:, label] = y.any()
                 continue

@@ -60,9 +60,9 @@ def describe(
     Example: python -m experiments datasets describe films.csv --labels genres --text plot
 
     Args:
-      name: name of a data set, a file or folder, openml:NUMBER or tfds:NAME.
-      data: which columns are labels, and which labels and examples stay.
-      output: folder that the card's folder goes to.
+      name: Name of a data set, a file or folder, openml:NUMBER or tfds:NAME.
+      data: Which columns are labels, and which labels and examples stay.
+      output: Folder that the card's folder goes to.
     """
     # Plots need matplotlib, which the other commands do not wait for.
     from experiments.datasets import card_plots
@@ -92,8 +92,8 @@ def prepare(name: Name, data: tyro.conf.OmitArgPrefixes[Options] = DEFAULTS) -> 
     Example: python -m experiments datasets prepare openml:40597
 
     Args:
-      name: name of a data set, a file or folder, openml:NUMBER or tfds:NAME.
-      data: which columns are labels, and which labels and examples stay.
+      name: Name of a data set, a file or folder, openml:NUMBER or tfds:NAME.
+      data: Which columns are labels, and which labels and examples stay.
     """
     dataset = datasets.load(name, data)
     Console().print(

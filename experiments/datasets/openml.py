@@ -8,9 +8,8 @@ import numpy.typing as npt
 from sklearn.datasets import fetch_openml
 
 from experiments.datasets.dataset import Dataset, check_memory
+from experiments.datasets.tables import truth
 from experiments.errors import UserError
-
-_TRUTH = {"0": False, "1": True, "0.0": False, "1.0": True, "false": False, "true": True}
 
 
 def openml(number: str, labels: Sequence[str] = ()) -> Dataset:
@@ -57,12 +56,13 @@ def _dense(values: Any, name: str, dtype: Any = np.float32) -> npt.NDArray[Any]:
 
 
 def _labels(targets: npt.NDArray[Any], names: Sequence[str], name: str) -> npt.NDArray[np.bool_]:
-    text = np.char.lower(targets.astype(str))
-    wrong = np.argwhere(~np.isin(text, list(_TRUTH)))
-    if wrong.size:
-        row, column = wrong[0]
-        raise UserError(
-            f"data set {name}: label {names[column]!r} of example {row} is "
-            f"{str(targets[row, column])!r}; expected 0, 1, true or false"
-        )
-    return np.isin(text, [word for word, truth in _TRUTH.items() if truth])
+    labels = np.zeros(targets.shape, bool)
+    for (row, column), cell in np.ndenumerate(targets):
+        value = truth(cell)
+        if value is None:
+            raise UserError(
+                f"data set {name}: label {names[column]!r} of example {row} is {str(cell)!r}; "
+                "expected 0, 1, true or false"
+            )
+        labels[row, column] = value
+    return labels

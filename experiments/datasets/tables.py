@@ -181,11 +181,13 @@ def _check_roles(found: Table, options: Options) -> None:
 
 
 def _blank(cell: Any) -> bool:
-    return cell is None or cell == "" or (isinstance(cell, float) and math.isnan(cell))
+    if isinstance(cell, str):
+        return not cell.strip()
+    return cell is None or (isinstance(cell, float) and math.isnan(cell))
 
 
-def _truth(cell: Any) -> bool | None:
-    """A cell of a label column, None if it is neither 0 nor 1."""
+def truth(cell: Any) -> bool | None:
+    """Whether a cell says that a label holds; None if it is neither 0, 1, true nor false."""
     if isinstance(cell, str):
         text = cell.strip().lower()
         return _TRUTH.get(text.removesuffix(".0"))
@@ -197,14 +199,14 @@ def _labels(
 ) -> tuple[npt.NDArray[Any], tuple[str, ...], npt.NDArray[np.bool_] | None]:
     """Labels, their names, and `where`."""
     columns = [found.columns[name] for name in options.labels]
-    if len(columns) == 1 and any(_truth(c) is None for c in columns[0] if not _blank(c)):
+    if len(columns) == 1 and any(truth(c) is None for c in columns[0] if not _blank(c)):
         return *_label_lists(found, options), None
     shape = (len(found.numbers), len(columns))
     check_memory("labels", *shape, itemsize=1)
     labels, where = np.zeros(shape, bool), np.ones(shape, bool)
     for j, (name, cells) in enumerate(zip(options.labels, columns, strict=True)):
         for i, cell in enumerate(cells):
-            value = _truth(cell)
+            value = truth(cell)
             if value is None and not _blank(cell):
                 raise UserError(
                     f"{found.place(i)}: label {name!r} is {cell!r}; expected 0, 1, true, false, "
@@ -224,12 +226,13 @@ def _label_lists(found: Table, options: Options) -> tuple[npt.NDArray[Any], tupl
     for i, cell in enumerate(found.columns[column]):
         if isinstance(cell, list):
             listed = [str(item).strip() for item in cell]
+        elif _blank(cell):
+            listed = []
         else:
-            listed = [] if _blank(cell) else str(cell).split(options.label_separator)
-        stripped = {item.strip() for item in listed}
-        if "" in stripped and listed != [""] and not (len(listed) == 1 and listed[0].isspace()):
+            listed = [item.strip() for item in str(cell).split(options.label_separator)]
+        if "" in listed:
             raise UserError(f"{found.place(i)}: an empty label in {column!r}: {cell!r}")
-        sets.append(stripped - {""})
+        sets.append(set(listed))
     names = tuple(sorted(set().union(*sets)))
     number = {name: i for i, name in enumerate(names)}
     pairs = [(i, number[name]) for i, present in enumerate(sets) for name in present]
@@ -278,7 +281,7 @@ def _number(cell: Any) -> float | None:
     if isinstance(cell, str | int | float):
         try:
             return float(cell)
-        except ValueError:
+        except (ValueError, OverflowError):  # the second for whole numbers above 1e308
             return None
     return None
 

@@ -23,7 +23,7 @@ FILE_FORMAT = "array_record"
 
 
 # Older builders are registered when their group is imported; these hold multilabel data.
-GROUPS = ("image", "image_classification", "object_detection", "recommendation", "text", "video")
+GROUPS = ("image", "image_classification", "object_detection", "structured", "text")
 
 
 def from_library(name: str, data_dir: pathlib.Path | None, text_features: int) -> Dataset:
@@ -43,7 +43,13 @@ def from_library(name: str, data_dir: pathlib.Path | None, text_features: int) -
     try:
         builder = tfds.builder(dataset, data_dir=data_dir, file_format=FILE_FORMAT)
     except (tfds.core.DatasetNotFoundError, ValueError, ImportError) as error:
-        raise UserError(f"tfds:{name}: {str(error).strip().splitlines()[0]}") from error
+        needs = "No module named 'tensorflow'" in str(error)
+        reason = (
+            "its builder itself needs TensorFlow (pip install tensorflow)"
+            if needs
+            else str(error).strip().splitlines()[0]
+        )
+        raise UserError(f"tfds:{name}: {reason}") from error
     if adapter is None:
         _input(name, builder.info.features)  # before a long download
         return from_builder(builder, text_features)
@@ -133,10 +139,16 @@ def prepared(builder: Any) -> Mapping[str, Any]:
     Raises:
       UserError: they cannot be.
     """
+    # Imported late: they bring the machinery of downloads.
+    from tensorflow_datasets.core.download.download_manager import NonMatchingChecksumError
+    from tensorflow_datasets.core.download.util import DownloadError
+
+    # TFDS says with an AssertionError that the user must fetch files.
+    known = (OSError, AssertionError, ValueError, ImportError)
     try:
         builder.download_and_prepare()
         return builder.as_data_source()
-    except (OSError, AssertionError, ValueError, ImportError) as error:
+    except (*known, DownloadError, NonMatchingChecksumError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"data set {builder.name} cannot be prepared: {reason}") from error
 

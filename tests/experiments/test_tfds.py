@@ -140,6 +140,20 @@ def test_what_cannot_be_read_is_named(tmp_path):
     assert not [p for p in (tmp_path / "3").rglob("*") if p.is_file()]
 
 
+def test_a_wrong_checksum_and_a_missing_file_are_named(tmp_path, monkeypatch):
+    from tensorflow_datasets.core.download.download_manager import NonMatchingChecksumError
+
+    tiny = builder_class(TEXT, text_examples())
+    for error in (NonMatchingChecksumError("other\nfile"), AssertionError("put other\nfile there")):
+
+        def fail(*_, error=error, **__):
+            raise error
+
+        monkeypatch.setattr(tiny, "download_and_prepare", fail)
+        with pytest.raises(UserError, match="data set tiny cannot be prepared: .*other file"):
+            tfds.from_class(tiny, "", tmp_path, 16)
+
+
 def test_data_sets_of_the_library_are_read_through_adapters(tmp_path, monkeypatch):
     raw = {"comment": features.Text(), "joy": features.Scalar(dtype=np.bool_)}
     rows = [{"comment": f"word {i}", "joy": i == 2, "labels": []} for i in range(3)]
