@@ -150,7 +150,7 @@ def test_a_wrong_checksum_and_a_missing_file_are_named(tmp_path, monkeypatch):
             raise error
 
         monkeypatch.setattr(tiny, "download_and_prepare", fail)
-        with pytest.raises(UserError, match="data set tiny cannot be prepared: .*other file"):
+        with pytest.raises(UserError, match=r"data set tiny cannot be prepared: .*other file"):
             tfds.from_class(tiny, "", tmp_path, 16)
 
 
