@@ -1,5 +1,6 @@
 """Training: from an objective and a Flax module to parameters."""
 
+from sigmoidf1_jax.training.label_blocks import label_blocks, label_blocks_top_k
 from sigmoidf1_jax.training.population import (
     Population,
     Setting,
@@ -8,4 +9,12 @@ from sigmoidf1_jax.training.population import (
     stack,
 )
 
-__all__ = ["Population", "Setting", "Split", "population", "stack"]
+__all__ = [
+    "Population",
+    "Setting",
+    "Split",
+    "label_blocks",
+    "label_blocks_top_k",
+    "population",
+    "stack",
+]
