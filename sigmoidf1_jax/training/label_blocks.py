@@ -15,7 +15,7 @@ from sigmoidf1_jax.objective import AxisName, Objective
 
 T = TypeVar("T")
 
-_BLOCK_SIZE = 8192
+_BLOCK_SIZE = 4096
 
 
 def label_blocks(
