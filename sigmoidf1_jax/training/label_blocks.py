@@ -26,7 +26,7 @@ def label_blocks(
     $L = \mathrm{value}\left(\bigoplus_b \mathrm{parts}(XW_b + c_b,\, Y_b)\right)$: what each
     block of labels adds to the statistics is computed from the block's logits and joined. The
     derivative computes each block's logits again, so the memory of value and gradient is that of
-    one block: 2 GB of logits and as much for their gradient become some tens of MB for 256
+    one block: 1 GB of logits and as much for their gradient become some tens of MB for 256
     examples and a million labels. The price is one product of matrices more, four instead of
     three.
 
