@@ -1,4 +1,4 @@
-"""Value and gradient of a linear layer's loss: by blocks of labels against the direct form."""
+"""A linear layer's loss, gradient and best labels: by blocks of labels against the direct form."""
 
 import statistics
 import time
@@ -13,11 +13,13 @@ import rich.table
 
 import sigmoidf1_jax as sf
 from experiments.errors import UserError
-from sigmoidf1_jax.training import label_blocks
+from sigmoidf1_jax.training import label_blocks, label_blocks_top_k
 
 EXAMPLES, FEATURES = 256, 128
 POSITIVES = 8
-"""Labels of an example; the data set with the largest number of labels has 5 on average."""
+"""Labels of an example."""
+BEST = 5
+"""Labels to predict."""
 
 OBJECTIVES = {
     "binary cross-entropy": sf.objectives.binary_cross_entropy(),
@@ -33,10 +35,11 @@ OBJECTIVES = {
 class Row(NamedTuple):
     """Median seconds and temporary megabytes of one step; the direct form where it is run.
 
-    `time_ratio` is the median over pairs of runs, blocks / direct.
+    A step is a loss with its gradient by features and kernel, or a prediction. `time_ratio` is
+    the median over pairs of runs, blocks / direct.
     """
 
-    objective: str
+    step: str
     labels: int
     blocks_seconds: float
     blocks_megabytes: float
@@ -45,46 +48,64 @@ class Row(NamedTuple):
     time_ratio: float | None = None
 
 
+class Step(NamedTuple):
+    """One step in both forms: functions of features, kernel, and labels or their indices."""
+
+    name: str
+    blocks: Callable[..., Any]
+    direct: Callable[..., Any]
+
+
+def _steps() -> list[Step]:
+    def training(name: str, objective: sf.Objective) -> Step:
+        blocks = label_blocks(objective)
+        return Step(
+            name,
+            jax.value_and_grad(blocks, (0, 1)),
+            jax.value_and_grad(lambda x, w, y: objective(x @ w, y), (0, 1)),
+        )
+
+    prediction = Step(
+        f"top {BEST}",
+        lambda x, w, *_, **__: label_blocks_top_k(x, w, BEST),
+        lambda x, w, _: jax.lax.top_k(x @ w, BEST),
+    )
+    return [*(training(name, o) for name, o in OBJECTIVES.items()), prediction]
+
+
 def run(*, quick: bool) -> Iterator[Row]:
     """Both forms on the same dense labels, then blocks alone on 670,091 labels as indices."""
     compared, largest, repeats = (5_000, 20_000, 3) if quick else (100_000, 670_091, 9)
-    arrays = _arrays(compared)
-    for name, objective in OBJECTIVES.items():
-        yield _compare(name, objective, arrays, repeats)
+    features, kernel, indices = _arrays(compared)
+    labels = np.zeros((EXAMPLES, compared), bool)
+    labels[np.arange(EXAMPLES)[:, None], np.asarray(indices)] = True
+    for step in _steps():
+        yield _compare(step, (features, kernel, jnp.asarray(labels)), repeats)
     arrays = _arrays(largest)
-    for name, objective in OBJECTIVES.items():
-        yield _blocks_alone(name, objective, arrays)
+    for step in _steps():
+        yield _blocks_alone(step, arrays)
 
 
-class _Arrays(NamedTuple):
-    features: Any
-    kernel: Any
-    label_indices: Any
-
-
-def _arrays(num_labels: int) -> _Arrays:
+def _arrays(num_labels: int) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Features, kernel, and indices of the labels."""
     rng = np.random.default_rng(0)
     kernel = rng.standard_normal((FEATURES, num_labels), np.float32) / FEATURES**0.5
-    return _Arrays(
+    return (
         jnp.asarray(rng.standard_normal((EXAMPLES, FEATURES), np.float32)),
         jnp.asarray(kernel),
         jnp.asarray(rng.integers(0, num_labels, (EXAMPLES, POSITIVES))),
     )
 
 
-def _compare(name: str, objective: sf.Objective, arrays: _Arrays, repeats: int) -> Row:
-    features, kernel, label_indices = arrays
-    labels = np.zeros((EXAMPLES, kernel.shape[1]), bool)
-    labels[np.arange(EXAMPLES)[:, None], np.asarray(label_indices)] = True
-    data = features, kernel, jnp.asarray(labels)
-    blocks, blocks_megabytes = _compile(label_blocks(objective), data)
-    direct, direct_megabytes = _compile(lambda x, w, y: objective(x @ w, y), data)
+def _compare(step: Step, data: Sequence[jax.Array], repeats: int) -> Row:
+    blocks, blocks_megabytes = _compile(step.blocks, data)
+    direct, direct_megabytes = _compile(step.direct, data)
     _seconds(blocks, data), _seconds(direct, data)
     # In turns, so that whatever else the machine does meets both.
     times = [(_seconds(blocks, data), _seconds(direct, data)) for _ in range(repeats)]
     return Row(
-        name,
-        kernel.shape[1],
+        step.name,
+        data[1].shape[1],
         statistics.median(b for b, _ in times),
         blocks_megabytes,
         statistics.median(d for _, d in times),
@@ -93,17 +114,16 @@ def _compare(name: str, objective: sf.Objective, arrays: _Arrays, repeats: int) 
     )
 
 
-def _blocks_alone(name: str, objective: sf.Objective, arrays: _Arrays) -> Row:
-    loss = label_blocks(objective)
-    step, megabytes = _compile(lambda x, w, i: loss(x, w, label_indices=i), arrays)
-    _seconds(step, arrays)
-    seconds = statistics.median(_seconds(step, arrays) for _ in range(3))
-    return Row(name, arrays.kernel.shape[1], seconds, megabytes)
+def _blocks_alone(step: Step, data: Sequence[jax.Array]) -> Row:
+    blocks, megabytes = _compile(lambda x, w, i: step.blocks(x, w, label_indices=i), data)
+    _seconds(blocks, data)
+    seconds = statistics.median(_seconds(blocks, data) for _ in range(3))
+    return Row(step.name, data[1].shape[1], seconds, megabytes)
 
 
-def _compile(loss: Callable[..., Any], data: Sequence[Any]) -> tuple[Callable[..., Any], float]:
-    """Value and gradient by features and kernel, and the temporary megabytes they take."""
-    compiled = jax.jit(jax.value_and_grad(loss, (0, 1))).lower(*data).compile()
+def _compile(step: Callable[..., Any], data: Sequence[Any]) -> tuple[Callable[..., Any], float]:
+    """The compiled step, and the temporary megabytes that it takes."""
+    compiled = jax.jit(step).lower(*data).compile()
     memory = compiled.memory_analysis()
     if memory is None:
         raise UserError(f"{jax.default_backend()} does not tell how much memory a program takes")
@@ -118,13 +138,13 @@ def _seconds(function: Callable[..., Any], data: Sequence[Any]) -> float:
 
 def show(rows: Sequence[Row]) -> None:
     """Prints times and memory (blocks / direct, below 1 is better)."""
-    title = f"one step, batch {EXAMPLES}, {FEATURES} features, {jax.default_backend()}"
+    title = f"batch {EXAMPLES}, {FEATURES} features, {jax.default_backend()}"
     table = rich.table.Table(title=title)
-    table.add_column("objective", no_wrap=True)
+    table.add_column("step", no_wrap=True)
     for column in ("labels", "blocks s", "direct s", "ratio", "blocks MB", "direct MB", "ratio"):
         table.add_column(column, justify="right")
     for row in rows:
-        cells = [row.objective, f"{row.labels}", f"{row.blocks_seconds:.2f}"]
+        cells = [row.step, f"{row.labels}", f"{row.blocks_seconds:.2f}"]
         if row.direct_seconds is None or row.direct_megabytes is None:
             cells += ["", "", f"{row.blocks_megabytes:.0f}", "", ""]
         else:

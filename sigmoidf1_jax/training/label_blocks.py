@@ -164,7 +164,7 @@ def _top_k(features, kernel, bias, k, block_size):  # type: ignore[no-untyped-de
     def visit(best, start, size):  # type: ignore[no-untyped-def]
         logits = _logits(features, *_cut((kernel, bias), start, size))
         scores, indices = lax.top_k(logits, min(k, size))
-        indices += start
+        indices += jnp.asarray(start, indices.dtype)
         if best is None:
             return scores, indices
         # top_k puts the first of equals first, and these are lower labels than all before them.

@@ -324,11 +324,13 @@ def test_top_k_is_that_of_all_logits(k, block_size):
     features, kernel = (rng.integers(-1, 2, shape) for shape in ((40, 2), (2, LABELS)))
     features, kernel = features.astype(np.float32), kernel.astype(np.float32)
     bias = np.where(np.arange(LABELS) % 4 == 1, -np.inf, 0).astype(np.float32)
-    got = label_blocks_top_k(features, kernel, k, bias=bias, block_size=block_size)
     expected = jax.lax.top_k(features @ kernel + bias, k)
-    for x, y in zip(got, expected, strict=True):
-        np.testing.assert_array_equal(x, y)
-        assert x.dtype == y.dtype
+    for x64 in (False, True):
+        with jax.enable_x64(x64):
+            got = label_blocks_top_k(features, kernel, k, bias=bias, block_size=block_size)
+        for x, y in zip(got, expected, strict=True):
+            np.testing.assert_array_equal(x, y)
+            assert x.dtype == y.dtype
 
 
 @pytest.mark.parametrize("k", [0, 14])
