@@ -1,4 +1,4 @@
-"""Training: from an objective and a Flax module to parameters."""
+"""Training: populations of runs, and losses of a million labels."""
 
 from sigmoidf1_jax.training.label_blocks import label_blocks, label_blocks_top_k
 from sigmoidf1_jax.training.population import (
