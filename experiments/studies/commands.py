@@ -7,8 +7,8 @@ from experiments.errors import UserError
 
 # Name -> module with `main(arguments)`, and what it asks.
 STUDIES = {
-    "batch_size": ("experiments.studies.batch_size", "which form of macro F1 survives small batches"),
-}  # fmt: skip
+    "batch_size": ("experiments.studies.batch_size", "which macro F1 loss survives small batches"),
+}
 
 
 def main(arguments: Sequence[str]) -> None:
