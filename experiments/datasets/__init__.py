@@ -11,7 +11,7 @@ from experiments.datasets.options import Options
 from experiments.datasets.yeast import yeast
 from experiments.errors import UserError
 
-__all__ = ["KINDS", "LOADERS", "Dataset", "Options", "builders", "load"]
+__all__ = ["KINDS", "LOADERS", "Dataset", "Options", "builder_classes", "load"]
 
 LOADERS: dict[str, Callable[[], Dataset]] = {"yeast": yeast}
 
@@ -27,8 +27,8 @@ def load(name: str, options: Options | None = None) -> Dataset:
     """The data set of that name, file, folder, or address.
 
     Args:
-      name: a key of `LOADERS` or `builders()` (`NAME/CONFIG` for one of several configurations);
-        a path; `openml:NUMBER`; or `tfds:NAME`.
+      name: a key of `LOADERS` or `builder_classes()` (`NAME/CONFIG` for one of several
+        configurations); a path; `openml:NUMBER`; or `tfds:NAME`.
       options: which columns are what, and which labels and examples stay.
 
     Raises:
@@ -44,7 +44,7 @@ def load(name: str, options: Options | None = None) -> Dataset:
     return dataset
 
 
-def builders() -> dict[str, type]:
+def builder_classes() -> dict[str, type]:
     """The TFDS builder classes of this project by name."""
     if importlib.util.find_spec("experiments.datasets.builders") is None:
         return {}
@@ -68,7 +68,7 @@ def _read(name: str, options: Options) -> Dataset:
         options.refuse_unused(("text_features", "data_dir"), "TFDS")
         return tfds.from_library(rest, options.data_dir, options.text_features)
     path = pathlib.Path(name)
-    known = builders()
+    known = builder_classes()
     builder, _, config = name.partition("/")
     if builder in known:
         from experiments.datasets import tfds

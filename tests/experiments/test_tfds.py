@@ -109,7 +109,7 @@ def test_one_split_is_no_split_and_numbers_are_taken_as_they_are(tmp_path):
 
 def test_builders_of_the_project_go_by_name(tmp_path, monkeypatch):
     tiny = builder_class(TEXT, text_examples())
-    monkeypatch.setattr(datasets, "builders", lambda: {"tiny": tiny})
+    monkeypatch.setattr(datasets, "builder_classes", lambda: {"tiny": tiny})
     options = datasets.Options(data_dir=tmp_path, text_features=4, drop_unlabelled=True)
     data = datasets.load("tiny", options)
     assert data.features.shape == (3, 4)
