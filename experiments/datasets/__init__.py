@@ -1,7 +1,5 @@
 """Data sets by name, path or address, in one in-memory shape."""
 
-import importlib
-import importlib.util
 import pathlib
 import re
 from collections.abc import Callable
@@ -46,9 +44,10 @@ def load(name: str, options: Options | None = None) -> Dataset:
 
 def builder_classes() -> dict[str, type]:
     """The TFDS builder classes of this project by name."""
-    if importlib.util.find_spec("experiments.datasets.builders") is None:
-        return {}
-    return dict(importlib.import_module("experiments.datasets.builders").BUILDERS)
+    # Imported late: it brings tensorflow_datasets.
+    from experiments.datasets.builders import BUILDERS
+
+    return dict(BUILDERS)
 
 
 def _read(name: str, options: Options) -> Dataset:

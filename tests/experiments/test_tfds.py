@@ -177,7 +177,8 @@ def test_data_sets_of_the_library_are_read_through_adapters(tmp_path, monkeypatc
         assert name == "tiny/plain"
         return tiny(**arguments)
 
-    monkeypatch.setattr(tfds, "_adapters", lambda: ({"tiny": adapter}, adapt))
+    monkeypatch.setattr(tfds, "ADAPTERS", {"tiny": adapter})
+    monkeypatch.setattr(tfds, "adapt", adapt)
     monkeypatch.setattr(tfds.tfds, "builder", builder)
     data = datasets.load("tfds:tiny", datasets.Options(data_dir=tmp_path, text_features=4))
     assert data.scope == "entity-wide"
