@@ -3,7 +3,7 @@
 import dataclasses
 import pathlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import jax
@@ -130,6 +130,11 @@ class Problem:
         return Part(jnp.nan_to_num(jnp.asarray(scores)), jnp.asarray(labels), jnp.asarray(where))
 
 
+def main(arguments: Sequence[str]) -> None:
+    """The command: `python -m experiments compare`."""
+    run(tyro.cli(Compare, args=arguments, prog="python -m experiments compare"))
+
+
 def run(options: Compare, console: Console | None = None) -> pathlib.Path:
     """Runs the comparison and returns the folder with its results."""
     console = console or Console()
@@ -195,9 +200,9 @@ def _advance(progress: rich.progress.Progress, task: rich.progress.TaskID) -> Ca
     return lambda epoch: progress.advance(task)
 
 
-def make_problem(dataset: Dataset, seeds: int) -> Problem:
-    """Splits by seed, and the standardisation of each seed's training rows."""
-    splits = stratified(dataset.labels, seeds)
+def make_problem(dataset: Dataset, seeds: int, first: int = 0) -> Problem:
+    """Splits by seed, from `first` on, and the standardisation of each seed's training rows."""
+    splits = stratified(dataset.labels, seeds, first)
     train = [dataset.features[rows[rows >= 0]] for rows in splits.train]
     shift = np.stack([x.mean(0) for x in train])
     deviation = np.stack([x.std(0) for x in train])

@@ -19,14 +19,14 @@ class Splits(NamedTuple):
     test: Rows
 
 
-def stratified(labels: npt.NDArray[np.bool_], seeds: int) -> Splits:
-    """60 % train, 20 % validation, 20 % test per seed, by iterative stratification.
+def stratified(labels: npt.NDArray[np.bool_], seeds: int, first: int = 0) -> Splits:
+    """60 % train, 20 % validation, 20 % test per seed from `first` on, by iterative stratification.
 
     Raises:
       UserError: a part would be empty.
     """
     parts: tuple[list[Rows], list[Rows], list[Rows]] = ([], [], [])
-    for seed in range(seeds):
+    for seed in range(first, first + seeds):
         rest, test = _split(labels, np.arange(len(labels)), 0.2, seed)
         train, validation = _split(labels, rest, 0.25, seed)
         for collected, rows, name in zip(
