@@ -1,0 +1,94 @@
+"""Kills training at random moments: `python -m tests.experiments.check_kill [KILLS] [SEED]`.
+
+A run is killed (SIGKILL) again and again and resumed to its end: its parameters and all else in
+its last and best checkpoints must equal those of a run in one piece, bit by bit, and so must the
+lines of its metrics.
+"""
+
+import os
+import pathlib
+import random
+import subprocess
+import sys
+import tempfile
+import time
+
+import jax
+import numpy as np
+
+from experiments import datasets, train
+from sigmoidf1_jax.training import Checkpointer
+from tests.experiments.small_train import OPTIONS, main, small
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+def start(folder, arguments, **streams):
+    """The small run as a process of its own."""
+    command = [sys.executable, "-m", "tests.experiments.small_train"]
+    command += ["--output", str(folder), *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(command, cwd=ROOT, env=environment, **streams)
+
+
+def wait_for_step(process, folder, step):
+    """Waits until the metrics of a step are written, or the process ends."""
+    path, deadline = folder / "metrics.jsonl", time.monotonic() + 120
+    while not path.exists() or path.read_bytes().count(b"\n") < step:
+        assert time.monotonic() < deadline, f"step {step} was not reached"
+        if process.poll() is not None:
+            return
+        time.sleep(0.002)
+
+
+def contents(folder, options):
+    """The arrays of the last and the best checkpoint, and the lines of the metrics."""
+    datasets.LOADERS["small"] = small
+    try:
+        setup = train.prepare(options)
+    finally:
+        del datasets.LOADERS["small"]
+    like = jax.jit(setup.initial_state, out_shardings=setup.layout())()
+    checkpoints = Checkpointer(folder, setup.options.config())
+    last, data_state = checkpoints.restore(like)
+    best, metrics = checkpoints.restore_best(like)
+    checkpoints.close()
+    arrays = []
+    for state in (last, best):
+        plain = state._replace(key=jax.random.key_data(state.key))
+        arrays += [np.asarray(x) for x in jax.tree.leaves(plain)]
+    return arrays, data_state, metrics, (folder / "metrics.jsonl").read_text()
+
+
+def check(folder, kills, seed, arguments):
+    """The steps at which the run was killed; raises if its result differs in one bit."""
+    rng = random.Random(seed)
+    whole, killed = folder / "whole", folder / "killed"
+    assert main(["--output", str(whole), *arguments]) == 0
+    options = train.tyro.cli(train.Train, args=[*OPTIONS, *arguments])
+    expected = contents(whole, options)
+    steps = expected[0][0]
+    moments = sorted(rng.randrange(int(steps)) for _ in range(kills))
+    for moment in moments:
+        process = start(killed, arguments, stdout=subprocess.DEVNULL)
+        wait_for_step(process, killed, moment)
+        time.sleep(rng.random() * 0.05)
+        assert process.poll() is None, "the run ended before it was killed"
+        process.kill()
+        process.wait()
+    assert main(["--output", str(killed), *arguments]) == 0
+    got = contents(killed, options)
+    for one, other in zip(got[0], expected[0], strict=True):
+        assert one.dtype == other.dtype
+        assert one.tobytes() == other.tobytes()
+    assert got[1:] == expected[1:]
+    return moments
+
+
+if __name__ == "__main__":
+    kills, seed = (int(x) for x in (*sys.argv[1:], *("12", "0")[len(sys.argv) - 1 :]))
+    with tempfile.TemporaryDirectory() as folder:
+        moments = check(
+            pathlib.Path(folder), kills, seed, ["--epochs", "40", "--checkpoint-every", "2"]
+        )
+    print(f"killed after the lines of steps {moments}: the result is the same, bit by bit")
