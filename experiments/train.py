@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import logging
 import math
 import pathlib
 import shutil
@@ -167,6 +168,8 @@ def _flag(name: str) -> str:
 def main(arguments: Sequence[str]) -> None:
     """The command: `python -m experiments train`."""
     options = tyro.cli(Train, args=arguments, prog="python -m experiments train")
+    # Orbax warns of the temporary files of a killed run, which are as they should be.
+    logging.getLogger("absl").setLevel(logging.ERROR)
     if options.dry_run:
         estimate(options)
     else:

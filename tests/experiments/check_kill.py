@@ -15,10 +15,11 @@ import time
 
 import jax
 import numpy as np
+import tyro
 
-from experiments import datasets, train
+from experiments import train
 from sigmoidf1_jax.training import Checkpointer
-from tests.experiments.small_train import OPTIONS, main, small
+from tests.experiments.small_train import OPTIONS, main, registered
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -43,11 +44,8 @@ def wait_for_step(process, folder, step):
 
 def contents(folder, options):
     """The arrays of the last and the best checkpoint, and the lines of the metrics."""
-    datasets.LOADERS["small"] = small
-    try:
+    with registered():
         setup = train.prepare(options)
-    finally:
-        del datasets.LOADERS["small"]
     like = jax.jit(setup.initial_state, out_shardings=setup.layout())()
     checkpoints = Checkpointer(folder, setup.options.config())
     last, data_state = checkpoints.restore(like)
@@ -60,35 +58,42 @@ def contents(folder, options):
     return arrays, data_state, metrics, (folder / "metrics.jsonl").read_text()
 
 
-def check(folder, kills, seed, arguments):
-    """The steps at which the run was killed; raises if its result differs in one bit."""
-    rng = random.Random(seed)
-    whole, killed = folder / "whole", folder / "killed"
-    assert main(["--output", str(whole), *arguments]) == 0
-    options = train.tyro.cli(train.Train, args=[*OPTIONS, *arguments])
-    expected = contents(whole, options)
-    steps = expected[0][0]
-    moments = sorted(rng.randrange(int(steps)) for _ in range(kills))
+def kill_and_resume(folder, moments, arguments, delay=0.0):
+    """Runs in the folder to the end, killed each time the lines of a step are written."""
     for moment in moments:
-        process = start(killed, arguments, stdout=subprocess.DEVNULL)
-        wait_for_step(process, killed, moment)
-        time.sleep(rng.random() * 0.05)
+        process = start(folder, arguments, stdout=subprocess.DEVNULL)
+        wait_for_step(process, folder, moment)
+        time.sleep(random.random() * delay)
         assert process.poll() is None, "the run ended before it was killed"
         process.kill()
         process.wait()
-    assert main(["--output", str(killed), *arguments]) == 0
-    got = contents(killed, options)
+    assert main(["--output", str(folder), *arguments]) == 0
+
+
+def assert_same(got, expected):
+    """Two `contents` are equal, bit by bit."""
     for one, other in zip(got[0], expected[0], strict=True):
         assert one.dtype == other.dtype
         assert one.tobytes() == other.tobytes()
     assert got[1:] == expected[1:]
+
+
+def check(folder, kills, arguments):
+    """The steps at which the run was killed; raises if its result differs in one bit."""
+    whole, killed = folder / "whole", folder / "killed"
+    assert main(["--output", str(whole), *arguments]) == 0
+    options = tyro.cli(train.Train, args=[*OPTIONS, *arguments])
+    expected = contents(whole, options)
+    moments = sorted(random.randrange(int(expected[0][0])) for _ in range(kills))
+    kill_and_resume(killed, moments, arguments, delay=0.05)
+    assert_same(contents(killed, options), expected)
     return moments
 
 
 if __name__ == "__main__":
-    kills, seed = (int(x) for x in (*sys.argv[1:], *("12", "0")[len(sys.argv) - 1 :]))
+    random.seed(int(sys.argv[2]) if len(sys.argv) > 2 else 0)
+    kills = int(sys.argv[1]) if len(sys.argv) > 1 else 12
     with tempfile.TemporaryDirectory() as folder:
-        moments = check(
-            pathlib.Path(folder), kills, seed, ["--epochs", "40", "--checkpoint-every", "2"]
-        )
+        arguments = ["--epochs", "40", "--checkpoint-every", "2"]
+        moments = check(pathlib.Path(folder), kills, arguments)
     print(f"killed after the lines of steps {moments}: the result is the same, bit by bit")

@@ -1,6 +1,7 @@
 """The train command on a small data set: `python -m tests.experiments.small_train OPTIONS`."""
 
 import sys
+from unittest import mock
 
 import numpy as np
 
@@ -17,12 +18,14 @@ def small():
     return datasets.Dataset("small", features, labels, tuple("abcd"), "made here")
 
 
+def registered():
+    """Within this context the data set has a name."""
+    return mock.patch.dict(datasets.LOADERS, small=small)
+
+
 def main(arguments):
-    datasets.LOADERS["small"] = small
-    try:
+    with registered():
         return __main__.main(["train", *OPTIONS, *arguments])
-    finally:
-        del datasets.LOADERS["small"]
 
 
 if __name__ == "__main__":

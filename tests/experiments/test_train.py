@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 
 import jax
@@ -12,10 +13,10 @@ pytest.importorskip("river", reason="training needs the experiments extra")
 
 import tyro
 
-from experiments import __main__, batches, datasets, train, training_log
+from experiments import __main__, batches, train, training_log
 from sigmoidf1_jax import training
 from tests.experiments import check_kill
-from tests.experiments.small_train import OPTIONS, main, small
+from tests.experiments.small_train import OPTIONS, main, registered, small
 
 # One worker for all, so that one shape compiles once.
 pytestmark = pytest.mark.xdist_group("train")
@@ -25,9 +26,8 @@ EPOCHS = ("--epochs", "4", "--checkpoint-every", "2")
 
 @pytest.fixture(autouse=True, scope="module")
 def _small_data():
-    datasets.LOADERS["small"] = small
-    yield
-    datasets.LOADERS.pop("small", None)
+    with registered():
+        yield
 
 
 def options(*arguments):
@@ -40,13 +40,6 @@ def run(folder, *arguments):
 
 def contents(folder, *arguments):
     return check_kill.contents(folder, options(*arguments))
-
-
-def assert_same_run(folder, expected):
-    got = contents(folder)
-    for one, other in zip(got[0], expected[0], strict=True):
-        assert one.tobytes() == other.tobytes()
-    assert got[1:] == expected[1:]
 
 
 @pytest.fixture(scope="module")
@@ -104,50 +97,50 @@ def test_streamed_metrics_and_test_metrics_are_those_of_the_best_parameters(whol
             np.testing.assert_allclose(values[f"{average}_f1"], value, rtol=1e-6)
 
 
-def test_a_killed_run_goes_on_to_the_same_bits(tmp_path):
+def test_a_killed_run_goes_on_to_the_same_bits(tmp_path, expected):
     # One true SIGKILL; `python -m tests.experiments.check_kill` does it at a dozen moments.
-    check_kill.check(tmp_path, 1, 0, EPOCHS)
+    check_kill.kill_and_resume(tmp_path, [7], EPOCHS)
+    check_kill.assert_same(contents(tmp_path), expected)
 
 
-@pytest.mark.parametrize("stop_at", [1, 2, 5, 9, 11])
-def test_a_run_that_breaks_at_any_step_goes_on_to_the_same_bits(
-    stop_at, tmp_path, monkeypatch, expected
+def interrupt(monkeypatch, step, how):
+    """Calls `how` after a step, before its checkpoint."""
+    add = training_log.Log.add
+
+    def interrupted(log, number, *arguments):
+        add(log, number, *arguments)
+        if number == step:
+            how()
+
+    monkeypatch.setattr(training_log.Log, "add", interrupted)
+
+
+def test_a_run_interrupted_in_every_way_goes_on_to_the_same_bits(
+    tmp_path, monkeypatch, expected, capsys
 ):
-    add = training_log.Log.add
+    def crash():
+        raise MemoryError
 
-    def broken(log, step, *arguments):
-        if step == stop_at:
-            raise MemoryError
-        add(log, step, *arguments)
-
-    monkeypatch.setattr(training_log.Log, "add", broken)
-    with pytest.raises(MemoryError):
-        run(tmp_path)
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        interrupt(patch, 1, crash)
+        with pytest.raises(MemoryError):
+            run(tmp_path)
+    for step, number, code in ((5, signal.SIGTERM, 143), (7, signal.SIGINT, 130)):
+        with monkeypatch.context() as patch:
+            interrupt(patch, step, lambda number=number: os.kill(os.getpid(), number))
+            capsys.readouterr()
+            assert run(tmp_path) == code
+        error = capsys.readouterr().err
+        assert error.startswith(f"{number.name} after step {step}: saved in {tmp_path}")
+        assert error.count("\n") == 1
+    with monkeypatch.context() as patch:
+        interrupt(patch, 11, crash)
+        with pytest.raises(MemoryError):
+            run(tmp_path)
+        assert "going on after step 7" in capsys.readouterr().out
     assert run(tmp_path) == 0
-    assert_same_run(tmp_path, expected)
-
-
-@pytest.mark.parametrize(
-    ("number", "code", "name"), [(signal.SIGTERM, 143, "SIGTERM"), (signal.SIGINT, 130, "SIGINT")]
-)
-def test_a_signal_saves_and_exits(number, code, name, tmp_path, monkeypatch, expected, capsys):
-    add = training_log.Log.add
-
-    def with_signal(log, step, *arguments):
-        add(log, step, *arguments)
-        if step == 5:
-            os.kill(os.getpid(), number)
-
-    monkeypatch.setattr(training_log.Log, "add", with_signal)
-    assert run(tmp_path) == code
-    error = capsys.readouterr().err
-    assert error.startswith(f"{name} after step 5: saved in {tmp_path}")
-    assert error.count("\n") == 1
-    monkeypatch.undo()
-    assert run(tmp_path) == 0
-    assert "going on after step 5" in capsys.readouterr().out
-    assert_same_run(tmp_path, expected)
+    assert "going on after step 10" in capsys.readouterr().out
+    check_kill.assert_same(contents(tmp_path), expected)
 
 
 def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_checkpoint(
@@ -188,25 +181,24 @@ def test_a_folder_of_another_run_is_refused_by_its_fields(whole, capsys):
     assert error.count("\n") == 1
 
 
-def test_no_resume_starts_over(tmp_path, capsys, expected):
-    (tmp_path / "metrics.jsonl").write_text('{"step": 1}\n')
-    assert run(tmp_path, "--epochs", "1") == 0
-    assert run(tmp_path, "--no-resume") == 0
+def test_no_resume_starts_over(whole, tmp_path, capsys):
+    shutil.copytree(whole, tmp_path, dirs_exist_ok=True)
+    assert run(tmp_path, "--no-resume", "--epochs", "1") == 0
     assert "going on" not in capsys.readouterr().out
-    assert_same_run(tmp_path, expected)
+    assert [r["step"] for r in training_log.read(tmp_path / "metrics.jsonl")] == [1, 2, 3]
+    assert {p.name for p in (tmp_path / "last").iterdir()} == {"2", "3"}
 
 
-def test_a_corrupt_last_checkpoint_falls_back_with_a_warning(tmp_path, expected, capsys):
-    assert run(tmp_path) == 0
+def test_a_corrupt_last_checkpoint_falls_back_with_a_warning(whole, tmp_path, expected, capsys):
+    shutil.copytree(whole, tmp_path, dirs_exist_ok=True)
     for path in (tmp_path / "last" / "12" / "state").rglob("d/*"):
         path.write_bytes(path.read_bytes()[:40])
-    capsys.readouterr()
     assert run(tmp_path) == 0
     out = capsys.readouterr().out
     assert "warning: checkpoint" in out
     assert "last/12 cannot be used" in out
     assert "going on after step 10" in out
-    assert_same_run(tmp_path, expected)
+    check_kill.assert_same(contents(tmp_path), expected)
 
 
 @pytest.mark.parametrize(
