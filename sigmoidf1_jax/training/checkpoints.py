@@ -1,6 +1,8 @@
 """Checkpoints that survive being killed in mid-save: the last ones, and the best."""
 
+import contextlib
 import json
+import math
 import os
 import pathlib
 import types
@@ -77,16 +79,32 @@ class Checkpointer:
         # As it will come back from a file: tuples are lists there.
         self._config = json.loads(json.dumps(config))
         self._metric = metric
-        options = self._orbax.CheckpointManagerOptions
-        self._last = self._manager("last", options(max_to_keep=keep))
-        self._best = self._manager(
-            "best", options(max_to_keep=1, best_fn=lambda metrics: metrics[metric])
-        )
+        self._last = self._manager("last", keep)
+        self._best = self._manager("best", None)
         for manager in (self._last, self._best):
-            self._check_config(manager)
+            for meta in self._metas(manager):
+                if differences := _differences(meta["config"], self._config):
+                    raise ValueError(
+                        f"the checkpoints in {self.folder} are of another configuration: "
+                        f"{differences}"
+                    )
+        values = (meta["metrics"].get(metric, -math.inf) for meta in self._metas(self._best))
+        self._best_value = max(values, default=-math.inf)
 
-    def _manager(self, name: str, options: Any) -> Any:
+    def _manager(self, name: str, keep: int | None) -> Any:
+        options = self._orbax.CheckpointManagerOptions(max_to_keep=keep)
         return self._orbax.CheckpointManager(self.folder / name, options=options)
+
+    def _metas(self, manager: Any) -> list[dict[str, Json]]:
+        """What is beside the arrays of every checkpoint, where it can be read."""
+        metas = []
+        args = self._orbax.args
+        for step in manager.all_steps():
+            # `restore` will say what is wrong with a checkpoint, and take another one.
+            with contextlib.suppress(Exception):
+                read = manager.restore(step, args=args.Composite(meta=args.JsonRestore()))
+                metas.append(dict(read.meta))
+        return metas
 
     @property
     def last_step(self) -> int | None:
@@ -113,18 +131,23 @@ class Checkpointer:
           KeyError: `metrics` without the chosen metric.
           TypeError: `data_state` is not JSON.
         """
-        arrays = _without_keys(state)
+        arrays = _plain(state)
         meta = {
             "config": self._config,
             "data": data_state,
+            "metrics": dict(metrics or {}),
             "checksum": int(_checksum(arrays)),
         }
         json.dumps(meta)
-        if metrics is not None and self._improves(metrics[self._metric]):
-            self._write(self._best, arrays, meta, dict(metrics))
+        if metrics is not None and metrics[self._metric] > self._best_value:
+            self._write(self._best, arrays, meta)
             # Were the last complete before the best, the best could be lost for good.
             self._best.wait_until_finished()
-        self._write(self._last, arrays, meta, None)
+            self._best_value = metrics[self._metric]
+            for step in self._best.all_steps():
+                if step != int(state.step):
+                    self._best.delete(step)
+        self._write(self._last, arrays, meta)
 
     def restore(self, like: TrainState) -> tuple[TrainState, Json] | None:
         """The newest checkpoint that can be read, with its data state; None if there is none.
@@ -145,21 +168,14 @@ class Checkpointer:
     def restore_best(self, like: TrainState) -> tuple[TrainState, dict[str, float]] | None:
         """As `restore`, the state with the best metric, with its metrics."""
         found = self._newest(self._best, like)
-        if found is None:
-            return None
-        state, _ = found
-        return state, dict(self._best.metrics(int(state.step)))
+        return None if found is None else (found[0], found[1]["metrics"])
 
     def close(self) -> None:
         """Waits until everything is written."""
         self._last.close()
         self._best.close()
 
-    def _improves(self, value: float) -> bool:
-        step = self._best.best_step()
-        return step is None or value > self._best.metrics(step)[self._metric]
-
-    def _write(self, manager: Any, arrays: Any, meta: Json, metrics: Any) -> None:
+    def _write(self, manager: Any, arrays: Any, meta: Json) -> None:
         save, step = self._orbax.args, int(arrays.step)
         # A run that went back to an earlier checkpoint comes by the same steps again.
         if step in manager.all_steps():
@@ -167,7 +183,6 @@ class Checkpointer:
         manager.save(
             step,
             args=save.Composite(state=save.StandardSave(arrays), meta=save.JsonSave(meta)),
-            metrics=metrics,
             force=True,
         )
 
@@ -194,7 +209,7 @@ class Checkpointer:
     def _read(self, manager: Any, step: int, like: TrainState) -> tuple[Any, Json, str | None]:
         """State and what is beside it, or what is wrong with them."""
         args = self._orbax.args
-        shapes = jax.tree.map(_shape, _without_keys(like))
+        shapes = jax.tree.map(_shape, _plain(like))
         try:
             read = manager.restore(
                 step,
@@ -206,20 +221,6 @@ class Checkpointer:
             return jax.tree.map(_as_in, like, read.state), meta, None
         except Exception as error:  # damaged files fail in as many ways as there are formats
             return None, None, f"{type(error).__name__}: {str(error)[:100]}"
-
-    def _check_config(self, manager: Any) -> None:
-        for step in sorted(manager.all_steps(), reverse=True):
-            try:
-                args = self._orbax.args
-                read = manager.restore(step, args=args.Composite(meta=args.JsonRestore()))
-                config = read.meta["config"]
-            except Exception:  # `restore` will say so and take another one
-                continue
-            if differences := _differences(config, self._config):
-                raise ValueError(
-                    f"the checkpoints in {self.folder} are of another configuration: {differences}"
-                )
-            return
 
 
 def _import_orbax() -> types.ModuleType:
@@ -246,15 +247,13 @@ def _is_key(x: Any) -> bool:
     return jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
 
 
-def _without_keys(tree: Any) -> Any:
-    """The tree with the data of its PRNG keys in their place."""
+def _plain(tree: Any) -> Any:
+    """The tree as Orbax takes it: data in place of PRNG keys, nothing in place of empty arrays."""
 
-    def plain(x: Any) -> Any:
-        if not _is_key(x):
-            return x
-        if isinstance(x, jax.ShapeDtypeStruct):
-            return jax.eval_shape(jax.random.key_data, x)
-        return jax.random.key_data(x)
+    def plain(x: Array) -> Array | None:
+        if not x.size:
+            return None
+        return jax.random.key_data(x) if _is_key(x) else x
 
     return jax.tree.map(plain, tree)
 
@@ -263,8 +262,10 @@ def _shape(x: Array) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding)
 
 
-def _as_in(like: Array, x: Array) -> Array:
+def _as_in(like: Array, x: Array | None) -> Array:
     """The restored array as the kind of array that it was saved from."""
+    if x is None:
+        return like
     if not like.committed:
         # Left free to move to other devices, as arrays are that nobody has placed.
         x = jnp.asarray(np.asarray(x))

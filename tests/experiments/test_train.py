@@ -189,6 +189,8 @@ def test_no_resume_starts_over(whole, tmp_path, capsys):
     assert {p.name for p in (tmp_path / "last").iterdir()} == {"2", "3"}
 
 
+# When one array cannot be read, Orbax's other readers report to an event loop that is gone.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_corrupt_last_checkpoint_falls_back_with_a_warning(whole, tmp_path, expected, capsys):
     shutil.copytree(whole, tmp_path, dirs_exist_ok=True)
     for path in (tmp_path / "last" / "12" / "state").rglob("d/*"):
@@ -201,19 +203,8 @@ def test_a_corrupt_last_checkpoint_falls_back_with_a_warning(whole, tmp_path, ex
     check_kill.assert_same(contents(tmp_path), expected)
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ("--loss", "cost_sensitive_f_beta"),
-        ("--moving-decay", "0.9"),
-        ("--loss", "label_count"),
-        ("--loss", "average_precision"),
-    ],
-    ids=" ".join,
-)
-def test_states_of_losses_are_resumed_too(arguments, tmp_path):
-    short = ("--epochs", "2", *arguments)
-    setup = train.prepare(options(*short))
+def test_the_state_of_a_loss_is_resumed_too(tmp_path):
+    setup = train.prepare(options("--epochs", "2", "--loss", "average_precision"))
     state = jax.jit(setup.initial_state, out_shardings=setup.layout())()
     step = training.data_parallel(setup.step(1), setup.mesh)
     stream = batches.shuffled(
