@@ -256,6 +256,11 @@ def prepare(options: Train) -> Setup:
         _shapes_of_step(setup, options.micro_batches)
     except (TypeError, ValueError) as error:
         raise UserError(f"cannot train {options.loss} so: {error}") from error
+    if jax.local_device_count() % options.label_devices:
+        raise UserError(
+            f"--label-devices must divide the {jax.local_device_count()} devices of a process, "
+            f"got {options.label_devices}"
+        )
     if not options.padding:
         parts = mesh.shape["batch"] * options.micro_batches
         left = len(train) % batch_size or batch_size
@@ -583,4 +588,4 @@ def _size(tree: Any) -> int:
 
 
 def _bytes(number: int) -> str:
-    return f"{number / 2**20:.2f} MiB"
+    return f"{number / 2**20:.2f} MiB" if number >= 2**20 else f"{number / 2**10:.2f} KiB"

@@ -24,12 +24,12 @@ from tests.experiments.small_train import OPTIONS, main, registered
 ROOT = pathlib.Path(__file__).parents[2]
 
 
-def start(folder, arguments, **streams):
+def start(folder, arguments, **environment):
     """The small run as a process of its own."""
     command = [sys.executable, "-m", "tests.experiments.small_train"]
     command += ["--output", str(folder), *arguments]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.Popen(command, cwd=ROOT, env=environment, **streams)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
+    return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
 
 
 def wait_for_step(process, folder, step):
@@ -61,7 +61,7 @@ def contents(folder, options):
 def kill_and_resume(folder, moments, arguments, delay=0.0):
     """Runs in the folder to the end, killed each time the lines of a step are written."""
     for moment in moments:
-        process = start(folder, arguments, stdout=subprocess.DEVNULL)
+        process = start(folder, arguments)
         wait_for_step(process, folder, moment)
         time.sleep(random.random() * delay)
         assert process.poll() is None, "the run ended before it was killed"

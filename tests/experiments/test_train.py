@@ -143,6 +143,21 @@ def test_a_run_interrupted_in_every_way_goes_on_to_the_same_bits(
     check_kill.assert_same(contents(tmp_path), expected)
 
 
+def test_a_run_goes_on_with_other_devices(tmp_path, monkeypatch, expected):
+    with monkeypatch.context() as patch:
+        interrupt(patch, 5, lambda: os.kill(os.getpid(), signal.SIGTERM))
+        assert run(tmp_path) == 143
+    # Labels in two, and the ragged batches over two: both padded and divided.
+    arguments = [*EPOCHS, "--how", "jit", "--label-devices", "2"]
+    devices = {"XLA_FLAGS": "--xla_force_host_platform_device_count=4", "PJRT_NPROC": "32"}
+    assert check_kill.start(tmp_path, arguments, **devices).wait() == 0
+    got = contents(tmp_path)
+    assert got[1] == expected[1]
+    for one, other in zip(got[0], expected[0], strict=True):
+        # Seven steps of Adam on sums that are taken in another order.
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
+
+
 def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_checkpoint(
     tmp_path, monkeypatch, capsys
 ):
