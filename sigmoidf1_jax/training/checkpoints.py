@@ -92,7 +92,13 @@ class Checkpointer:
         self._best_value = max(values, default=-math.inf)
 
     def _manager(self, name: str, keep: int | None) -> Any:
-        options = self._orbax.CheckpointManagerOptions(max_to_keep=keep)
+        parts = self._orbax.options.MultiprocessingOptions
+        options = self._orbax.CheckpointManagerOptions(
+            max_to_keep=keep,
+            # Both managers save the same steps: without names of their own, processes that wait
+            # for each other in one could meet in the other.
+            multiprocessing_options=parts(barrier_sync_key_prefix=name),
+        )
         return self._orbax.CheckpointManager(self.folder / name, options=options)
 
     def _metas(self, manager: Any) -> list[dict[str, Json]]:
