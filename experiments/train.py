@@ -145,7 +145,7 @@ class Train:
     dry_run: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Prints what the training would take, and writes nothing."""
     quick: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """5 epochs: a try-out of under 20 seconds."""
+    """5 epochs: a try-out of under 30 seconds."""
 
     def resolved(self) -> "Train":
         """The same with --quick filled in.
