@@ -1,13 +1,19 @@
-"""Command line: `python -m experiments {compare} ...`."""
+"""Command line: `python -m experiments {compare,datasets} ...`."""
 
+import importlib
 import sys
 from collections.abc import Sequence
 
-import tyro
-
 from experiments.errors import UserError
 
-COMMANDS = {"compare": "train every loss with one tuning budget and compare them on test"}
+# Name -> module with `main(arguments)`, and what it does.
+COMMANDS = {
+    "compare": (
+        "experiments.compare",
+        "train every loss with one tuning budget and compare them on test",
+    ),
+    "datasets": ("experiments.datasets.commands", "list, describe and prepare data sets"),
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -15,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if not arguments or arguments[0] in ("-h", "--help"):
         print("usage: python -m experiments COMMAND [--help] [options]\n\ncommands:")
-        for name, help_text in COMMANDS.items():
+        for name, (_, help_text) in COMMANDS.items():
             print(f"  {name:10} {help_text}")
         print("\nexample: python -m experiments compare --dataset yeast --quick")
         return 0
@@ -23,19 +29,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if command not in COMMANDS:
         print(f"error: unknown command {command!r}; known: {', '.join(COMMANDS)}", file=sys.stderr)
         return 2
-    # Imported here so that --help and mistakes answer at once.
-    from experiments import compare
-
-    options = tyro.cli(compare.Compare, args=rest, prog=f"python -m experiments {command}")
     try:
-        compare.run(options)
+        # Imported here so that --help and mistakes answer at once.
+        importlib.import_module(COMMANDS[command][0]).main(rest)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(
-            "interrupted; the same command goes on from the losses that are done", file=sys.stderr
-        )
+        print("interrupted; the same command goes on from what is done", file=sys.stderr)
         return 130
     return 0
 

@@ -3,7 +3,7 @@
 import dataclasses
 import pathlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import jax
@@ -16,10 +16,11 @@ from rich.console import Console
 
 from experiments import datasets, evaluation, plots, references, report, significance, storage
 from experiments.datasets import Dataset
+from experiments.datasets.dataset import MAX_DENSE_LABELS, check_memory, fingerprint
 from experiments.decision_rules import DEFAULT, ORACLE, RULES, UNTUNED
 from experiments.errors import UserError
 from experiments.evaluation import METRICS, Part
-from experiments.splits import Splits, stratified
+from experiments.splits import Splits, of_dataset
 from experiments.systems import (
     BASELINE,
     MAIN_SYSTEMS,
@@ -46,7 +47,11 @@ class Compare:
     """
 
     dataset: str = "yeast"
-    """Name of the data set, or a folder with Mulan files (.arff or .arff.gz, and one .xml)."""
+    """Name of a data set, a file or folder, openml:NUMBER or tfds:NAME (see docs/data.md)."""
+    data: tyro.conf.OmitArgPrefixes[datasets.Options] = dataclasses.field(
+        default_factory=datasets.Options
+    )
+    """Which columns are labels, and which labels and examples stay."""
     losses: tuple[str, ...] = ()
     """Losses to compare, or "all" (default: eight). binary_cross_entropy is always there."""
     decisions: tuple[str, ...] = DEFAULT
@@ -106,7 +111,8 @@ class Compare:
     def config(self) -> dict[str, Any]:
         """What determines the results."""
         config = dataclasses.asdict(self)
-        del config["output"], config["quick"]
+        # What the folder of prepared data holds counts, by its fingerprint, not where it is.
+        del config["output"], config["quick"], config["data"]["data_dir"]
         return {k: list(v) if isinstance(v, tuple) else v for k, v in config.items()}
 
 
@@ -115,19 +121,29 @@ Record = dict[str, Any]
 
 @dataclasses.dataclass(frozen=True)
 class Problem:
-    """A data set with its splits: what every system is given."""
+    """A data set with its splits: what every system is given.
+
+    `where` is True where a label is known, and `how` says where the splits come from.
+    """
 
     dataset: Dataset
+    where: npt.NDArray[np.bool_]
     splits: Splits
+    how: str
     shift: npt.NDArray[np.float32]
     scale: npt.NDArray[np.float32]
 
     def part(self, rows: npt.NDArray[np.int32], scores: Any) -> Part:
         """Scores [seeds, n, labels] with the labels and mask of `rows` [seeds, n]."""
         labels = self.dataset.labels[rows]
-        where = np.broadcast_to((rows >= 0)[..., None], labels.shape)
+        where = self.where[rows] & (rows >= 0)[..., None]
         # A padded row may hold any number but NaN.
         return Part(jnp.nan_to_num(jnp.asarray(scores)), jnp.asarray(labels), jnp.asarray(where))
+
+
+def main(arguments: Sequence[str]) -> None:
+    """The command: `python -m experiments compare`."""
+    run(tyro.cli(Compare, args=arguments, prog="python -m experiments compare"))
 
 
 def run(options: Compare, console: Console | None = None) -> pathlib.Path:
@@ -135,8 +151,9 @@ def run(options: Compare, console: Console | None = None) -> pathlib.Path:
     console = console or Console()
     started = time.monotonic()
     options = options.resolved()
-    dataset = datasets.load(options.dataset)
-    config, versions = options.config(), storage.versions()
+    dataset = dense(datasets.load(options.dataset, options.data))
+    config = {**options.config(), "fingerprint": fingerprint(dataset)}
+    versions = storage.versions()
     folder = options.output / dataset.name / storage.digest({**config, "versions": versions})
     done = storage.prepare_folder(folder / "systems")
 
@@ -173,7 +190,7 @@ def run(options: Compare, console: Console | None = None) -> pathlib.Path:
     rows = make_rows(records)
     results = {
         "schema": SCHEMA,
-        "dataset": describe(dataset),
+        "dataset": {**describe(dataset), "split": problem.how},
         "config": config,
         "versions": versions,
         "rows": rows,
@@ -195,15 +212,36 @@ def _advance(progress: rich.progress.Progress, task: rich.progress.TaskID) -> Ca
     return lambda epoch: progress.advance(task)
 
 
+def dense(dataset: Dataset) -> Dataset:
+    """The data set as the comparison's small networks take it: images become rows of numbers.
+
+    Raises:
+      UserError: token ids, or labels that are not a matrix.
+    """
+    if dataset.labels.dtype != np.bool_:
+        raise UserError(
+            f"compare holds the scores of all labels, up to {MAX_DENSE_LABELS}; data set "
+            f"{dataset.name} has {dataset.num_labels} (--min-label-count drops rare ones)"
+        )
+    if dataset.features.dtype == np.int32:
+        raise UserError(f"compare takes numbers or images; data set {dataset.name} has token ids")
+    if dataset.features.dtype == np.float32:
+        return dataset
+    flat = dataset.features.reshape(len(dataset.labels), -1)
+    check_memory(f"data set {dataset.name}", *flat.shape, itemsize=4)
+    return dataclasses.replace(dataset, features=flat.astype(np.float32) / 255)
+
+
 def make_problem(dataset: Dataset, seeds: int) -> Problem:
     """Splits by seed, and the standardisation of each seed's training rows."""
-    splits = stratified(dataset.labels, seeds)
+    splits, how = of_dataset(dataset, seeds)
+    where = np.ones(dataset.labels.shape, bool) if dataset.where is None else dataset.where
     train = [dataset.features[rows[rows >= 0]] for rows in splits.train]
     shift = np.stack([x.mean(0) for x in train])
     deviation = np.stack([x.std(0) for x in train])
     # A feature that is constant in training carries nothing: it stays 0 there.
     scale = np.where(deviation > 0, 1 / np.where(deviation > 0, deviation, 1), 0)
-    return Problem(dataset, splits, shift.astype(np.float32), scale.astype(np.float32))
+    return Problem(dataset, where, splits, how, *(x.astype(np.float32) for x in (shift, scale)))
 
 
 def compute(
@@ -237,7 +275,8 @@ def train_system(
     """Validation and test scores of the selected runs, one part per selection criterion."""
     data, splits = problem.dataset, problem.splits
     points = tuning_points(system, options.budget)
-    train_labels = [data.labels[rows[rows >= 0]] for rows in splits.train]
+    train_rows = [rows[rows >= 0] for rows in splits.train]
+    train_labels = [(data.labels[rows], problem.where[rows]) for rows in train_rows]
     num_labels = data.labels.shape[1]
     count_outputs = num_labels + 1 if system.count_head else 0
     model = models.MLP(num_labels, options.hidden, count_outputs)
@@ -253,6 +292,7 @@ def train_system(
         epochs=options.epochs,
         batch_size=options.batch_size,
         criteria=lambda z, y, w: evaluation.selection_criteria(system.scores(z), y, w),
+        where=jnp.asarray(problem.where),
         progress=progress,
     )
     setting = np.asarray(trained.best.argmax(1))  # [seeds, criteria]
@@ -305,12 +345,16 @@ def reference(
     for seed in range(options.seeds):
         train, held_out, unseen = (rows[seed][rows[seed] >= 0] for rows in splits)
         if name == "logistic_regression":
-            x = [
-                (data.features[r] - problem.shift[seed]) * problem.scale[seed]
+            parts = [
+                (
+                    (data.features[r] - problem.shift[seed]) * problem.scale[seed],
+                    data.labels[r],
+                    problem.where[r],
+                )
                 for r in (train, held_out, unseen)
             ]
             on_validation, on_test, chosen = references.logistic_regression(
-                (x[0], data.labels[train]), (x[1], data.labels[held_out]), x[2], options.budget
+                parts[0], parts[1], parts[2][0], options.budget
             )
             selected.append([{"C": c} for c in chosen])
         else:
@@ -318,8 +362,9 @@ def reference(
                 "all_positive": references.all_positive,
                 "label_frequency": references.label_frequency,
             }[name]
-            on_validation = [predict(data.labels[train], len(held_out))] * 2
-            on_test = [predict(data.labels[train], len(unseen))] * 2
+            known = data.labels[train], problem.where[train]
+            on_validation = [predict(*known, len(held_out))] * 2
+            on_test = [predict(*known, len(unseen))] * 2
         for criterion in range(2):
             validation[criterion, seed, : len(held_out)] = on_validation[criterion]
             test[criterion, seed, : len(unseen)] = on_test[criterion]

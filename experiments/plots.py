@@ -1,6 +1,5 @@
 """Figures of the comparison, each drawn from the systems' records."""
 
-import io
 from typing import Any
 
 import matplotlib
@@ -10,6 +9,7 @@ from matplotlib.figure import Figure
 
 from experiments.decision_rules import DEFAULT, ORACLE, RULES
 from experiments.evaluation import CURVE_THRESHOLDS, SELECTION_AVERAGES
+from experiments.figures import png
 from experiments.references import all_positive
 from experiments.report import MAIN_METRICS
 from experiments.systems import SYSTEMS
@@ -29,18 +29,12 @@ def all_figures(records: Records) -> dict[str, bytes]:
     }
     if len(decision_names(records)) > len(DEFAULT):
         drawn["decisions"] = decision_heat_maps(records)
-    return {name: _png(figure) for name, figure in drawn.items()}
+    return {name: png(figure) for name, figure in drawn.items()}
 
 
 def decision_names(records: Records) -> list[str]:
     """All decisions of the records, in order."""
     return [d for d in (*RULES, ORACLE) if any(d in r["values"] for r in records.values())]
-
-
-def _png(figure: Figure) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110)
-    return buffer.getvalue()
 
 
 def _colours(records: Records) -> dict[str, Any]:

@@ -10,36 +10,37 @@ from sklearn.linear_model import LogisticRegression
 from experiments.evaluation import selection_criteria
 
 Array = npt.NDArray[np.float32]
+Labels = npt.NDArray[np.bool_]
 # Inverse strengths of regularisation in the order in which a tuning budget tries them.
 REGULARISATION = (1.0, 0.1, 0.01, 10.0)
 
 
-def all_positive(labels: npt.NDArray[np.bool_], rows: int) -> Array:
+def all_positive(labels: Labels, where: Labels, rows: int) -> Array:
     """Score 1 for every label: [rows, num_labels]."""
     return np.ones((rows, labels.shape[1]), np.float32)
 
 
-def label_frequency(labels: npt.NDArray[np.bool_], rows: int) -> Array:
-    """Each label's frequency among the training rows as its score, for every example."""
-    return np.tile(labels.mean(0, dtype=np.float32), (rows, 1))
+def label_frequency(labels: Labels, where: Labels, rows: int) -> Array:
+    """Each label's frequency among the training rows that have it known, for every example."""
+    frequency = labels.sum(0, where=where) / np.maximum(where.sum(0), 1)
+    return np.tile(frequency.astype(np.float32), (rows, 1))
 
 
 def logistic_regression(
-    train: tuple[Array, npt.NDArray[np.bool_]],
-    validation: tuple[Array, npt.NDArray[np.bool_]],
+    train: tuple[Array, Labels, Labels],
+    validation: tuple[Array, Labels, Labels],
     test: Array,
     budget: int,
 ) -> tuple[list[Array], list[Array], list[float]]:
     """One-vs-rest logistic regression of scikit-learn, its C tuned on validation.
 
+    `train` and `validation` are features, labels, and where labels are known.
+
     Returns:
       Validation scores, test scores and C, one each per selection criterion.
     """
     candidates = list(_candidates(train, (validation[0], test), REGULARISATION[:budget]))
-    where = np.ones(validation[1].shape, bool)
-    criteria = np.array(
-        [_criteria(v.astype(np.float32), validation[1], where) for _, (v, _) in candidates]
-    )
+    criteria = np.array([_criteria(v, *validation[1:]) for _, (v, _) in candidates])
     best = [candidates[i] for i in criteria.argmax(0)]
     return [b[1][0] for b in best], [b[1][1] for b in best], [b[0] for b in best]
 
@@ -48,21 +49,23 @@ _criteria: Callable[..., jax.Array] = jax.jit(selection_criteria)
 
 
 def _candidates(
-    train: tuple[Array, npt.NDArray[np.bool_]],
+    train: tuple[Array, Labels, Labels],
     parts: tuple[Array, Array],
     values: tuple[float, ...],
 ) -> Iterator[tuple[float, tuple[Array, Array]]]:
-    features, labels = train
+    features, labels, where = train
     for c in values:
         scores = tuple(np.empty((len(x), labels.shape[1]), np.float32) for x in parts)
         for label in range(labels.shape[1]):
-            y = labels[:, label]
-            if y.min() == y.max():  # one class: there is nothing to fit
+            known = where[:, label]
+            y = labels[known, label]
+            if y.all() or not y.any():  # one class, or nothing known: there is nothing to fit
                 for target in scores:
-                    target[:, label] = y[0]
+                    target[:, label] = y.any()
                 continue
             # liblinear: many times faster than the default on a thousand features, and exact.
-            model = LogisticRegression(C=c, solver="liblinear", max_iter=1000).fit(features, y)
+            model = LogisticRegression(C=c, solver="liblinear", max_iter=1000)
+            model.fit(features[known], y)
             for target, x in zip(scores, parts, strict=True):
                 target[:, label] = model.predict_proba(x)[:, 1]
         yield c, (scores[0], scores[1])

@@ -94,7 +94,7 @@ def _title(results: dict[str, Any]) -> str:
     return (
         f"{d['name']}: {d['examples']} examples, {d['labels']} labels, "
         f"{d['cardinality']:.2f} labels per example ({low} to {high}); "
-        f"{c['seeds']} seeds, {c['budget']} settings per loss"
+        f"{c['seeds']} seeds, {c['budget']} settings per loss; split: {d['split']}"
     )
 
 

@@ -21,13 +21,14 @@ AVERAGES: tuple[Average, ...] = ("macro", "micro", "samples")
 
 
 Hyper = Mapping[str, tuple[Any, ...]]
+Labels = npt.NDArray[np.bool_]
 
 
 def _identity(logits: Array) -> Array:
     return logits
 
 
-def _nothing(labels: npt.NDArray[np.bool_]) -> dict[str, Any]:
+def _nothing(labels: Labels, where: Labels) -> dict[str, Any]:
     return {}
 
 
@@ -42,13 +43,13 @@ class System:
         no natural threshold; what they score at 0.5 says so.
       count_head: whether the network has a second head for the number of labels, from 0 to all.
       from_labels: further arguments of `objective` that are statistics of a seed's training
-        labels, as class frequencies are.
+        labels, as class frequencies are; takes the labels and where they are known.
     """
 
     objective: Callable[..., sf.Objective | sf.StatefulObjective]
     space: Hyper = dataclasses.field(default_factory=dict)
     scores: Callable[[Array], Array] = jax.nn.sigmoid
-    from_labels: Callable[[npt.NDArray[np.bool_]], dict[str, Any]] = _nothing
+    from_labels: Callable[[Labels, Labels], dict[str, Any]] = _nothing
     count_head: bool = False
 
 
@@ -61,21 +62,22 @@ def _mixed_f1(smoothing: float, cross_entropy: float) -> sf.Objective:
     return sum(f1[1:], f1[0]) + cross_entropy * objectives.binary_cross_entropy()
 
 
-def _frequencies(labels: npt.NDArray[np.bool_]) -> dict[str, Any]:
+def _frequencies(labels: Labels, where: Labels) -> dict[str, Any]:
     # Losses that divide by a frequency need every label to have been seen once.
-    return {"class_frequency": np.maximum(labels.sum(0), 1).astype(np.float32)}
+    return {"class_frequency": np.maximum(labels.sum(0, where=where), 1).astype(np.float32)}
 
 
-def _frequencies_and_size(labels: npt.NDArray[np.bool_]) -> dict[str, Any]:
-    return {**_frequencies(labels), "num_examples": np.float32(len(labels))}
+def _frequencies_and_size(labels: Labels, where: Labels) -> dict[str, Any]:
+    return {**_frequencies(labels, where), "num_examples": np.float32(len(labels))}
 
 
 def _positive_unlabeled(factor: float, prior: npt.NDArray[np.float32]) -> sf.Objective:
     return objectives.positive_unlabeled(np.minimum(factor * prior, 0.95))
 
 
-def _base_rates(labels: npt.NDArray[np.bool_]) -> dict[str, Any]:
-    return {"prior": np.clip(labels.mean(0), 1 / len(labels), 1).astype(np.float32)}
+def _base_rates(labels: Labels, where: Labels) -> dict[str, Any]:
+    rates = labels.sum(0, where=where) / np.maximum(where.sum(0), 1)
+    return {"prior": np.clip(rates, 1 / len(labels), 1).astype(np.float32)}
 
 
 @functools.partial(jax.tree_util.register_dataclass, data_fields=["count_weight"], meta_fields=[])
@@ -251,12 +253,12 @@ def tuning_points(system: System, budget: int) -> list[dict[str, float]]:
 def settings(
     system: System,
     points: Sequence[Mapping[str, float]],
-    train_labels: Sequence[npt.NDArray[np.bool_]],
+    train_labels: Sequence[tuple[Labels, Labels]],
 ) -> Setting:
-    """The settings of all points for the training labels of each seed, leaves [S, K, ...]."""
+    """The settings of all points, leaves [S, K, ...], for each seed's training labels and mask."""
     seeds = []
-    for labels in train_labels:
-        arguments = system.from_labels(labels)
+    for labels, where in train_labels:
+        arguments = system.from_labels(labels, where)
         seeds.append(stack([_setting(system, arguments, **point) for point in points]))
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *seeds)
 

@@ -1,73 +1,111 @@
-"""Data sets by name, in one in-memory shape."""
+"""Data sets by name, path or address, in one in-memory shape."""
 
-import dataclasses
+import importlib
+import importlib.util
 import pathlib
+import re
 from collections.abc import Callable
 
-import numpy as np
-import numpy.typing as npt
-
-from experiments.datasets.arff import arff_folder
+from experiments.datasets.dataset import Dataset, drop_rare_labels, drop_unlabelled
+from experiments.datasets.options import Options
 from experiments.datasets.yeast import yeast
 from experiments.errors import UserError
 
+__all__ = ["KINDS", "LOADERS", "Dataset", "Options", "builders", "load"]
 
-@dataclasses.dataclass(frozen=True)
-class Dataset:
-    """Dense features and labels.
+LOADERS: dict[str, Callable[[], Dataset]] = {"yeast": yeast}
 
-    Attributes:
-      name: the name it is asked for by.
-      features: float32 [examples, num_features], finite.
-      labels: bool [examples, num_labels].
-      label_names: num_labels names.
-      source: where the data come from, for reports.
-    """
-
-    name: str
-    features: npt.NDArray[np.float32]
-    labels: npt.NDArray[np.bool_]
-    label_names: tuple[str, ...]
-    source: str
-
-    def __post_init__(self) -> None:
-        """Refuses what no split and no metric could make sense of."""
-        examples, num_labels = self.labels.shape
-        if examples == 0 or self.features.shape[0] != examples:
-            raise UserError(
-                f"data set {self.name}: {self.features.shape[0]} rows of features and {examples} "
-                "rows of labels; expected the same number, above 0"
-            )
-        if len(self.label_names) != num_labels:
-            raise UserError(
-                f"data set {self.name}: {len(self.label_names)} label names for {num_labels} labels"
-            )
-        bad = np.argwhere(~np.isfinite(self.features))
-        if bad.size:
-            row, column = bad[0]
-            raise UserError(
-                f"data set {self.name}: feature {column} of example {row} is "
-                f"{self.features[row, column]}; expected finite numbers ({len(bad)} are not)"
-            )
+_TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+_SPARSE = (".svm", ".svmlight", ".libsvm", ".txt")
+KINDS = (
+    "a .csv, .tsv, .jsonl, .parquet, .npz, .arff, .svm or .txt file (text may be gzipped), a "
+    "folder with .arff and .xml files, openml:NUMBER, or tfds:NAME"
+)
 
 
-LOADERS: dict[str, Callable[[], Dataset]] = {
-    "yeast": lambda: Dataset("yeast", *yeast()),
-}
+def load(name: str, options: Options | None = None) -> Dataset:
+    """The data set of that name, file, folder, or address.
 
-
-def load(name: str) -> Dataset:
-    """The data set of that name, or of the ARFF files in the folder of that path.
+    Args:
+      name: a key of `LOADERS` or `builders()` (`NAME/CONFIG` for one of several configurations);
+        a path; `openml:NUMBER`; or `tfds:NAME`.
+      options: which columns are what, and which labels and examples stay.
 
     Raises:
-      UserError: unknown name, or data that cannot be used.
+      UserError: an unknown name, or data that cannot be used.
     """
+    options = options or Options()
+    options.check()
+    dataset = _read(name, options)
+    if options.min_label_count:
+        dataset = drop_rare_labels(dataset, options.min_label_count)
+    if options.drop_unlabelled:
+        dataset = drop_unlabelled(dataset)
+    return dataset
+
+
+def builders() -> dict[str, type]:
+    """The TFDS builder classes of this project by name."""
+    if importlib.util.find_spec("experiments.datasets.builders") is None:
+        return {}
+    return dict(importlib.import_module("experiments.datasets.builders").BUILDERS)
+
+
+def _read(name: str, options: Options) -> Dataset:
+    # Formats are imported when they are asked for: each brings a library of its own.
     if name in LOADERS:
+        options.refuse_unused((), f"the data set {name}")
         return LOADERS[name]()
-    folder = pathlib.Path(name)
-    if folder.is_dir():
-        return Dataset(folder.resolve().name, *arff_folder(folder))
-    raise UserError(
-        f"unknown data set {name!r}; known: {', '.join(sorted(LOADERS))}, or a folder with "
-        ".arff files and an .xml file"
-    )
+    kind, _, rest = name.partition(":")
+    if kind == "openml":
+        from experiments.datasets.openml import openml
+
+        options.refuse_unused(("labels",), "OpenML")
+        return openml(rest, options.labels)
+    if kind == "tfds":
+        from experiments.datasets import tfds
+
+        options.refuse_unused(("text_features", "data_dir"), "TFDS")
+        return tfds.from_library(rest, options.data_dir, options.text_features)
+    path = pathlib.Path(name)
+    known = builders()
+    builder, _, config = name.partition("/")
+    if builder in known:
+        from experiments.datasets import tfds
+
+        options.refuse_unused(("text_features", "data_dir"), f"the data set {builder}")
+        return tfds.from_class(known[builder], config, options.data_dir, options.text_features)
+    if path.exists():
+        return _file(path, options)
+    names = ", ".join(sorted({*LOADERS, *known}))
+    raise UserError(f"unknown data set {name!r}; known: {names}; or {KINDS}")
+
+
+def _file(path: pathlib.Path, options: Options) -> Dataset:
+    base = path.resolve().name.removesuffix(".gz")
+    stem, dot, suffix = base.rpartition(".")
+    suffix = (dot + suffix).lower()
+    # The name becomes a folder's.
+    name = re.sub(r"[^\w.-]", "_", base if path.is_dir() or not stem else stem)
+    if path.is_dir() or suffix == ".arff":
+        from experiments.datasets.arff import arff
+
+        options.refuse_unused(("labels",), "ARFF files")
+        return arff(path, name, options.labels)
+    if suffix in _TABLES:
+        from experiments.datasets.tables import table
+
+        columns = ("labels", "label_separator", "features", "text", "text_features", "split")
+        options.refuse_unused(columns, "a table")
+        return table(path, name, options)
+    if suffix == ".npz":
+        from experiments.datasets.arrays import npz
+
+        options.refuse_unused((), ".npz files")
+        return npz(path, name)
+    if suffix in _SPARSE:
+        from experiments.datasets.svmlight import svmlight
+
+        options.refuse_unused((), "sparse text files")
+        return svmlight(path, name)
+    raise UserError(f"{path}: unknown kind of file; expected {KINDS}")

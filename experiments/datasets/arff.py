@@ -1,58 +1,92 @@
 """Multilabel ARFF files (dense or sparse, plain or gzipped) with their XML list of labels."""
 
 import csv
-import gzip
 import pathlib
 import re
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
+from experiments.datasets.dataset import Dataset, Rows
+from experiments.datasets.files import lines
+from experiments.datasets.tables import PART_NAMES
 from experiments.errors import UserError
 
 _ATTRIBUTE = re.compile(
     r"""@attribute\s+('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\S+)\s+(.+)""", re.IGNORECASE
 )
+_ARFF = re.compile(r"\.arff(\.gz)?$", re.IGNORECASE)
 _NUMERIC = ("numeric", "real", "integer")
 
 
-def arff_folder(
-    folder: pathlib.Path,
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_], tuple[str, ...], str]:
-    """All examples of the ARFF files in a folder (train and test together), labels from its XML.
+def arff(path: pathlib.Path, name: str, labels: Sequence[str] = ()) -> Dataset:
+    """The data set in an ARFF file, or in all those of a folder.
 
-    Returns:
-      Features [examples, num_features], labels [examples, num_labels], label names, source.
+    Its labels are those that the XML file beside it lists, unless `labels` names them. Files of a
+    folder whose names end in -train and -test are the parts of the source's own split.
 
     Raises:
       UserError: no ARFF file, not exactly one XML file, files that do not agree, or a line that
         cannot be read (named with its file and number).
     """
-    files = sorted(p for p in folder.iterdir() if re.search(r"\.arff(\.gz)?$", p.name))
+    folder = path if path.is_dir() else path.parent
+    files = sorted(p for p in folder.iterdir() if _ARFF.search(p.name)) if path.is_dir() else [path]
     lists = sorted(folder.glob("*.xml"))
-    if not files or len(lists) != 1:
+    # Of several lists, a file's own is the one of its name.
+    own = [p for p in lists if p.stem == _ARFF.sub("", path.name)]
+    lists = own if len(lists) > 1 and own else lists
+    if not files or (len(lists) != 1 and not labels):
         raise UserError(
             f"{folder} holds {len(files)} .arff files and {len(lists)} .xml files; expected one or "
-            "more .arff(.gz) files and one .xml file that lists the labels"
+            "more .arff(.gz) files and one .xml file that lists the labels (or --labels)"
         )
-    label_names = _label_names(lists[0])
-    tables = [_read(path) for path in files]
+    label_names = tuple(labels) or _label_names(lists[0])
+    tables = [_read(file) for file in files]
     names = tables[0][0]
-    for (other, _), path in zip(tables, files, strict=True):
+    for (other, _), file in zip(tables, files, strict=True):
         if other != names:
-            raise UserError(f"{path} has other attributes than {files[0]}; expected the same")
-    missing = [name for name in label_names if name not in names]
+            raise UserError(f"{file} has other attributes than {files[0]}; expected the same")
+    missing = [label for label in label_names if label not in names]
     if missing:
-        raise UserError(f"{files[0]} lacks the label {missing[0]!r} that {lists[0]} lists")
-    values = np.concatenate([table for _, table in tables])
-    chosen = [names.index(name) for name in label_names]
-    features = np.delete(values, chosen, axis=1)
-    labels = values[:, chosen]
-    if not np.isin(labels, (0, 1)).all():
-        raise UserError(f"{folder}: labels must be 0 or 1")
-    return features, labels == 1, label_names, f"{folder.name} (ARFF)"
+        lister = "--labels" if labels else lists[0]
+        raise UserError(f"{files[0]} lacks the label {missing[0]!r} that {lister} lists")
+    values = np.concatenate([rows for _, rows in tables])
+    chosen = [names.index(label) for label in label_names]
+    truth = values[:, chosen]
+    if not np.isin(truth, (0, 1)).all():
+        raise UserError(f"{path}: labels must be 0 or 1")
+    return Dataset(
+        name,
+        np.delete(values, chosen, axis=1),
+        truth == 1,
+        label_names,
+        f"{path.resolve().name} (ARFF)",
+        parts=_parts(files, [len(rows) for _, rows in tables]),
+    )
+
+
+def arff_folder(
+    folder: pathlib.Path,
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_], tuple[str, ...], str]:
+    """Features, labels, label names and source of `arff` of a folder."""
+    data = arff(folder, folder.resolve().name)
+    return data.features, data.labels, data.label_names, data.source
+
+
+def _parts(files: Sequence[pathlib.Path], sizes: Sequence[int]) -> dict[str, Rows] | None:
+    """Rows by part, if the name of every file says which part it is."""
+    words = [re.split(r"[-_.]", _ARFF.sub("", file.name).lower())[-1] for file in files]
+    parts = [PART_NAMES.get(word) for word in words]
+    if len(set(parts)) != len(files) or "train" not in parts or "test" not in parts:
+        return None
+    ends = np.cumsum(sizes)
+    return {
+        part: np.arange(end - size, end, dtype=np.int32)
+        for part, end, size in zip(parts, ends, sizes, strict=True)
+        if part is not None
+    }
 
 
 def _label_names(path: pathlib.Path) -> tuple[str, ...]:
@@ -66,23 +100,14 @@ def _label_names(path: pathlib.Path) -> tuple[str, ...]:
     return names
 
 
-def _lines(path: pathlib.Path) -> Iterator[tuple[int, str]]:
-    opened = gzip.open if path.suffix == ".gz" else open
-    try:
-        with opened(path, "rt", encoding="utf-8") as file:
-            for number, line in enumerate(file, 1):
-                text = line.strip()
-                if text and not text.startswith("%"):
-                    yield number, text
-    except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read: {error}") from error
-
-
 def _read(path: pathlib.Path) -> tuple[list[str], npt.NDArray[np.float32]]:
     names: list[str] = []
     rows: list[npt.NDArray[np.float32]] = []
     in_data = False
-    for number, text in _lines(path):
+    for number, line in lines(path):
+        text = line.strip()
+        if not text or text.startswith("%"):
+            continue
         where = f"{path} line {number}"
         if in_data:
             rows.append(_row(text, len(names), where))

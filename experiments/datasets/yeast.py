@@ -4,8 +4,8 @@ import csv
 import gzip
 
 import numpy as np
-import numpy.typing as npt
 
+from experiments.datasets.dataset import Dataset
 from experiments.errors import UserError
 
 SOURCE = (
@@ -14,8 +14,8 @@ SOURCE = (
 )
 
 
-def yeast() -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_], tuple[str, ...], str]:
-    """Features [2417, 103], labels [2417, 14], label names, source."""
+def yeast() -> Dataset:
+    """2,417 genes with 103 features and 14 labels."""
     try:
         from river.datasets import Yeast
     except ImportError as error:
@@ -30,4 +30,12 @@ def yeast() -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_], tuple[str, 
     feature_names = [c for c in columns if c not in label_names]
     features = np.array([[float(row[c]) for c in feature_names] for row in rows], np.float32)
     labels = np.array([[row[c] == "1" for c in label_names] for row in rows])
-    return features, labels, label_names, SOURCE
+    return Dataset(
+        "yeast",
+        features,
+        labels,
+        label_names,
+        SOURCE,
+        scope="entity-wide",
+        scope_reason="a gene has its functions as a whole",
+    )

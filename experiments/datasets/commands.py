@@ -1,0 +1,102 @@
+"""Command line: `python -m experiments datasets {list,describe,prepare}`."""
+
+import pathlib
+from collections.abc import Sequence
+from typing import Annotated
+
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from experiments import datasets, storage
+from experiments.datasets import card
+from experiments.datasets.options import Options
+
+DEFAULTS = Options()
+_SHOWN_LABELS = 12
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Lists, describes and prepares data sets."""
+    tyro.extras.subcommand_cli_from_dict(
+        {"list": list_names, "describe": describe, "prepare": prepare},
+        args=arguments,
+        prog="python -m experiments datasets",
+        description="Data sets: which there are, what is in them, and how to get them.",
+    )
+
+
+def list_names() -> None:
+    """Lists the data sets that have a name, and what else can be given as one.
+
+    Example: python -m experiments datasets list
+    """
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for title in ("name", "configurations", "labels describe"):
+        table.add_column(title, overflow="fold")
+    for name in datasets.LOADERS:
+        table.add_row(name, "", "")
+    for name, builder in sorted(datasets.builders().items()):
+        configurations = [c.name for c in getattr(builder, "BUILDER_CONFIGS", ())]
+        table.add_row(name, ", ".join(configurations), getattr(builder, "SCOPE", "unknown"))
+    console = Console()
+    console.print(table)
+    console.print(
+        f"\nNAME/CONFIGURATION chooses a configuration. As good as a name: {datasets.KINDS}.",
+        soft_wrap=True,
+    )
+
+
+Name = Annotated[str, tyro.conf.Positional]
+
+
+def describe(
+    name: Name,
+    data: tyro.conf.OmitArgPrefixes[Options] = DEFAULTS,
+    output: pathlib.Path = pathlib.Path("results/datasets"),
+) -> None:
+    """Reads a data set and writes its card: figures, label counts, and plots.
+
+    Example: python -m experiments datasets describe films.csv --labels genres --text plot
+
+    Args:
+      name: Name of a data set, a file or folder, openml:NUMBER or tfds:NAME.
+      data: Which columns are labels, and which labels and examples stay.
+      output: Folder that the card's folder goes to.
+    """
+    # Plots need matplotlib, which the other commands do not wait for.
+    from experiments.datasets import card_plots
+
+    dataset = datasets.load(name, data)
+    folder = storage.prepare_folder(output / dataset.name)
+    figures = card_plots.all_figures(dataset)
+    values = card.card(dataset)
+    for figure, content in figures.items():
+        storage.write_bytes(folder / f"{figure}.png", content)
+    storage.write_json(folder / "card.json", values)
+    titles = {figure.replace("_", " "): f"{figure}.png" for figure in figures}
+    storage.write_text(folder / "card.md", card.markdown(values, titles))
+    console = Console()
+    table = Table(title=dataset.name, box=None, show_header=False, padding=(0, 2, 0, 0))
+    for title, value in card.rows(values):
+        table.add_row(title, value)
+    counts = list(values["commonest_labels"].items())[:_SHOWN_LABELS]
+    table.add_row("commonest labels", ", ".join(f"{label} {n:,}" for label, n in counts))
+    console.print(table)
+    console.print(f"{folder}/card.md, card.json, {', '.join(titles.values())}", soft_wrap=True)
+
+
+def prepare(name: Name, data: tyro.conf.OmitArgPrefixes[Options] = DEFAULTS) -> None:
+    """Downloads and prepares what a data set needs, and checks that it can be read.
+
+    Example: python -m experiments datasets prepare openml:40597
+
+    Args:
+      name: Name of a data set, a file or folder, openml:NUMBER or tfds:NAME.
+      data: Which columns are labels, and which labels and examples stay.
+    """
+    dataset = datasets.load(name, data)
+    Console().print(
+        f"{dataset.name} is ready: {len(dataset.labels):,} examples, {dataset.num_labels:,} labels",
+        soft_wrap=True,
+    )
