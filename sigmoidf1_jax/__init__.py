@@ -7,7 +7,17 @@
 0.0648
 """
 
-from sigmoidf1_jax import decisions, losses, metrics, objectives, scores, slopes, surrogates
+from sigmoidf1_jax import (
+    decisions,
+    losses,
+    metrics,
+    models,
+    objectives,
+    scores,
+    slopes,
+    surrogates,
+    training,
+)
 from sigmoidf1_jax.confusion import Confusion, confusion
 from sigmoidf1_jax.objective import Objective, StatefulObjective, WeightedSum
 
@@ -22,8 +32,10 @@ __all__ = [
     "decisions",
     "losses",
     "metrics",
+    "models",
     "objectives",
     "scores",
     "slopes",
     "surrogates",
+    "training",
 ]

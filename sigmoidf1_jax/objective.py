@@ -128,8 +128,11 @@ class StatefulObjective:
         """A pytree of sums over all leading axes (the examples)."""
         raise NotImplementedError
 
-    def value(self, statistics: Statistics, state: State) -> tuple[Array, State]:
-        """The loss, and the next state, as functions of summed statistics and the state."""
+    def value(self, statistics: Statistics, state: State, **extra: Any) -> tuple[Array, State]:
+        """The loss, and the next state, as functions of summed statistics and the state.
+
+        `extra` is what some losses need, such as a `key`; others ignore it.
+        """
         raise NotImplementedError
 
     def __call__(

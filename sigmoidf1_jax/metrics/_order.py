@@ -1,14 +1,14 @@
 """Labels in the order of descending scores, from one sort of integers."""
 
 import functools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int, Num
 
-from sigmoidf1_jax import _safe
+from sigmoidf1_jax import _blocks, _safe
 
 _SHORT = 8
 """The longest group of equal scores that `before_group` finds by looking back."""
@@ -65,15 +65,20 @@ def descending(
         small = jnp.sign(keys) * (size - (low - 1))
         small = jnp.where(size > 0, small, 0)
         code = 2 * small + (1 - labels.astype(keys.dtype))
-        code = lax.sort(code if mask is None else jnp.where(mask, code, limits.max))
+        code = _sort(code if mask is None else jnp.where(mask, code, limits.max))
         return _begins(code >> 1), (code & 1) == 0
 
     def pairs() -> tuple[Array, Array]:
         full = keys if mask is None else jnp.where(mask, keys, limits.max)
-        full, negative = lax.sort((full, (~labels).astype(jnp.int8)), num_keys=2)
+        full, negative = _sort((full, (~labels).astype(jnp.int8)), num_keys=2)
         return _begins(full), negative == 0
 
     return lax.cond(high - low < half - 1, packed, pairs)
+
+
+def _sort(operands: Any, num_keys: int = 1) -> Any:
+    """`lax.sort` of every row."""
+    return _blocks.concurrent(functools.partial(lax.sort, num_keys=num_keys), operands)
 
 
 def _begins(sorted_keys: Int[Array, "rows n"]) -> Bool[Array, "rows n"]:
@@ -118,7 +123,7 @@ def argsort(
         keys = jnp.where(mask, keys, jnp.iinfo(keys.dtype).max)
     index = lax.broadcasted_iota(jnp.int32, keys.shape, keys.ndim - 1)
     operands = (keys, (~labels).astype(jnp.int8), index)
-    keys, negative, index = lax.sort(operands, num_keys=2)
+    keys, negative, index = _sort(operands, num_keys=2)
     return Order(index, _begins(keys), negative == 0)
 
 

@@ -1,5 +1,12 @@
 """Training: from an objective and a Flax module to parameters."""
 
+from sigmoidf1_jax.training.accumulation import Accumulated, accumulate
+from sigmoidf1_jax.training.batch import Batch, pad
+from sigmoidf1_jax.training.collectives import complete_gradient, varying
+from sigmoidf1_jax.training.distributed import initialize_distributed
+from sigmoidf1_jax.training.forward import Forward, forward
+from sigmoidf1_jax.training.moving import Moving, moving
+from sigmoidf1_jax.training.parallel import data_parallel, label_sharding, make_mesh
 from sigmoidf1_jax.training.population import (
     Population,
     Setting,
@@ -7,5 +14,30 @@ from sigmoidf1_jax.training.population import (
     population,
     stack,
 )
+from sigmoidf1_jax.training.step import Step, TrainState, initial_state, train_step
 
-__all__ = ["Population", "Setting", "Split", "population", "stack"]
+__all__ = [
+    "Accumulated",
+    "Batch",
+    "Forward",
+    "Moving",
+    "Population",
+    "Setting",
+    "Split",
+    "Step",
+    "TrainState",
+    "accumulate",
+    "complete_gradient",
+    "data_parallel",
+    "forward",
+    "initial_state",
+    "initialize_distributed",
+    "label_sharding",
+    "make_mesh",
+    "moving",
+    "pad",
+    "population",
+    "stack",
+    "train_step",
+    "varying",
+]

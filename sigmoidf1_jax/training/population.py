@@ -260,9 +260,9 @@ def _train(  # type: ignore[no-untyped-def]
             settings
         )
         count = settings.learning_rate.shape[0]
-        objective = settings.objective
-        stateful = isinstance(objective, StatefulObjective)
-        loss_state = objective.init(labels.shape[1]) if stateful else None
+        loss_state = None
+        if isinstance(settings.objective, StatefulObjective):
+            loss_state = jax.vmap(lambda s: s.objective.init(labels.shape[1]))(settings)
 
         def repeat(times, tree):  # type: ignore[no-untyped-def]
             return jax.tree.map(lambda x: jnp.broadcast_to(x, (times, *x.shape)), tree)
@@ -270,7 +270,7 @@ def _train(  # type: ignore[no-untyped-def]
         return _Run(
             params=repeat(count, params),
             optimizer_state=states,
-            loss_state=repeat(count, loss_state),
+            loss_state=loss_state,
             best_params=repeat(count, repeat(number, params)),
             best=jnp.full((count, number), -jnp.inf, sizes.dtype),
             best_epoch=jnp.full((count, number), -1, jnp.int32),

@@ -1,0 +1,1 @@
+"""Studies: `python -m experiments study NAME`."""

@@ -1,0 +1,180 @@
+"""A training step on many devices and hosts, with the result of one device."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import jax
+import numpy as np
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+from sigmoidf1_jax.training.batch import Batch, pad, size
+
+BATCH, LABEL = "batch", "label"
+"""The names of the mesh axes over which examples and labels are divided."""
+
+How = Literal["shard_map", "pmap", "jit"]
+
+
+def make_mesh(label: int = 1, devices: Sequence[Any] | None = None) -> Mesh:
+    """A mesh with the axes batch and label over all devices (of all hosts).
+
+    Args:
+      label: devices over which the label axis is divided; the others divide the batch.
+      devices: default `jax.devices()`.
+
+    Raises:
+      ValueError: `label` does not divide the number of devices.
+
+    Example:
+      >>> dict(make_mesh().shape)
+      {'batch': 1, 'label': 1}
+    """
+    devices = list(jax.devices() if devices is None else devices)
+    if label < 1 or len(devices) % label:
+        raise ValueError(
+            f"label must be >= 1 and divide the number of devices, {len(devices)}, got {label}"
+        )
+    shape = (len(devices) // label, label)
+    return Mesh(np.array(devices).reshape(shape), (BATCH, LABEL), axis_types=(AxisType.Auto,) * 2)
+
+
+def label_sharding(state: Any, num_labels: int, mesh: Mesh) -> Any:
+    """How to lay out a state whose label axis is divided: a `NamedSharding` for every leaf.
+
+    Leaves whose last axis has `num_labels` entries (the last layer's kernel and bias, their
+    optimizer moments, a loss's state per label) are divided over the mesh axis "label", all
+    others are replicated.
+
+    Raises:
+      ValueError: the number of devices along "label" does not divide `num_labels`.
+    """
+    parts = mesh.shape[LABEL]
+    if num_labels % parts:
+        raise ValueError(
+            f"num_labels must be divisible by the mesh axis {LABEL!r} of size {parts}, "
+            f"got {num_labels}"
+        )
+
+    def layout(x: Any) -> NamedSharding:
+        shape = jax.numpy.shape(x)
+        if not shape or shape[-1] != num_labels:
+            return NamedSharding(mesh, PartitionSpec())
+        return NamedSharding(mesh, PartitionSpec(*(None,) * (len(shape) - 1), LABEL))
+
+    return jax.tree.map(layout, state)
+
+
+def data_parallel(
+    step: Callable[..., tuple[Any, Any]],
+    mesh_or_devices: Mesh | Sequence[Any],
+    how: How = "shard_map",
+    *,
+    state_sharding: Any = None,
+    padding: bool = True,
+) -> Callable[[Any, Any], tuple[Any, Any]]:
+    """The step with its batch divided over devices; the result is that of one device.
+
+    Args:
+      step: `(state, batch, *, axis_name) -> (state, metrics)`, as `train_step` makes it. With
+        `axis_name` its result must be equal on all devices: losses take it, and
+        `complete_gradient` sees to the gradient.
+      mesh_or_devices: a mesh with an axis "batch" (see `make_mesh`), or the devices themselves.
+      how: "shard_map" (the default) and "pmap" run the step on every device's examples with
+        `axis_name="batch"`; "jit" compiles the step of the global batch for arrays that are
+        divided, `axis_name=None`, and lets the compiler place the collectives. Only "jit"
+        divides the label axis too.
+      state_sharding: for "jit", how the state is laid out, for instance `label_sharding(state,
+        num_labels, mesh)`; replicated by default.
+      padding: pads a `Batch` that does not divide evenly with rows that do not count; otherwise
+        that is an error.
+
+    Returns:
+      `(state, batch) -> (state, metrics)`, jitted; the state's memory is reused for the new one.
+      The batch holds the examples of this process (all of them, if there is one process); every
+      process must give the same number.
+
+    Raises:
+      ValueError: a mesh without "batch", another `how`, `state_sharding` without "jit"; when
+        called, a batch that does not divide evenly with `padding=False`.
+
+    Example:
+      >>> import jax, jax.numpy as jnp, optax
+      >>> import sigmoidf1_jax as sf
+      >>> from sigmoidf1_jax import training
+      >>> model, objective = sf.models.MLP(3, hidden=()), sf.objectives.soft_f1()
+      >>> step = training.train_step(model, objective, optax.sgd(0.1))
+      >>> batch = training.Batch(jnp.ones((4, 2)), jnp.ones((4, 3), bool))
+      >>> state = training.initial_state(
+      ...     model, objective, optax.sgd(0.1), jax.random.key(0), batch.inputs, 3
+      ... )
+      >>> state, metrics = training.data_parallel(step, jax.devices())(state, batch)
+      >>> int(state.step)
+      1
+    """
+    if how not in ("shard_map", "pmap", "jit"):
+        raise ValueError(f"how must be 'shard_map', 'pmap' or 'jit', got {how!r}")
+    if isinstance(mesh_or_devices, Mesh):
+        mesh = mesh_or_devices
+    else:
+        mesh = make_mesh(devices=mesh_or_devices)
+    if BATCH not in mesh.shape:
+        raise ValueError(f"the mesh needs an axis named {BATCH!r}, got {mesh.axis_names}")
+    if state_sharding is not None and how != "jit":
+        raise ValueError(f"state_sharding needs how='jit', got {how!r}")
+    local = mesh.local_mesh.shape[BATCH]
+    whole, rows = PartitionSpec(), PartitionSpec(BATCH)
+    divided = NamedSharding(mesh, rows)
+
+    if how == "pmap":
+        compiled = jax.pmap(
+            lambda state, batch: step(state, batch, axis_name=BATCH),
+            axis_name=BATCH,
+            in_axes=(None, 0),
+            out_axes=None,
+            devices=_batch_devices(mesh),
+        )
+
+        def place(batch: Any) -> Any:
+            return jax.tree.map(lambda x: x.reshape(local, -1, *x.shape[1:]), batch)
+    else:
+        if how == "shard_map":
+            mapped = jax.shard_map(
+                lambda state, batch: step(state, batch, axis_name=BATCH),
+                mesh=mesh,
+                in_specs=(whole, rows),
+                out_specs=(whole, whole),
+            )
+        else:
+            mapped = step
+        replicated = NamedSharding(mesh, whole)
+        layout = replicated if state_sharding is None else state_sharding
+        compiled = jax.jit(
+            mapped,
+            in_shardings=(layout, divided),
+            out_shardings=(layout, replicated),
+            donate_argnums=0,
+        )
+
+        def place(batch: Any) -> Any:
+            return jax.tree.map(
+                lambda x: jax.make_array_from_process_local_data(divided, np.asarray(x)), batch
+            )
+
+    def run(state: Any, batch: Any) -> tuple[Any, Any]:
+        examples = size(batch)
+        if examples % local:
+            if not padding or not isinstance(batch, Batch):
+                raise ValueError(
+                    f"the batch of {examples} examples must be divisible by the {local} devices "
+                    f"along {BATCH!r}" + (" (padding is off)" if not padding else "")
+                )
+            batch = pad(batch, local)
+        return compiled(state, place(batch))
+
+    return run
+
+
+def _batch_devices(mesh: Mesh) -> list[Any]:
+    if mesh.devices.size != mesh.shape[BATCH]:
+        raise ValueError(f"pmap divides {BATCH!r} only, got a mesh of {dict(mesh.shape)}")
+    return list(mesh.devices.flat)
