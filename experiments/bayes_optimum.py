@@ -40,16 +40,10 @@ def bayes_decisions(posteriors: Posteriors) -> dict[str, Decided]:
       [[True, False], [True, True]]
     """
     posteriors = jnp.asarray(posteriors)
-    maximizer = sf.decisions.f_maximizer()
-
-    def best_set(p: Array) -> Array:
-        matrix = sf.decisions.count_matrix_of_marginals(p)
-        return maximizer.from_counts(matrix, jnp.zeros((), matrix.dtype))
-
     return {
         "micro": sf.decisions.lipton_threshold(posteriors, average="micro")(posteriors),
         "macro": sf.decisions.lipton_threshold(posteriors, average="macro")(posteriors),
-        "samples": jax.lax.map(best_set, posteriors, batch_size=_AT_ONCE),
+        "samples": _best_sets(posteriors),
     }
 
 
@@ -70,19 +64,11 @@ def expected_f1(decided: Decided, posteriors: Posteriors) -> dict[str, Float[Arr
       {'micro': 0.667, 'macro': 0.667, 'samples': 0.583}
     """
     decided, posteriors = jnp.asarray(decided), jnp.asarray(posteriors)
-    sizes = jnp.arange(1, posteriors.shape[-1] + 1)
-
-    def of_example(example: tuple[Array, Array]) -> Array:
-        h, p = example
-        matrix = sf.decisions.count_matrix_of_marginals(p)
-        return jnp.sum(h[:, None] * matrix * 2 / (jnp.sum(h) + sizes)[None])
-
-    per_example = jax.lax.map(of_example, (decided, posteriors), batch_size=_AT_ONCE)
     pooled = sf.confusion(decided, posteriors, axis=None)
     return {
         "micro": sf.scores.f1(pooled),
         "macro": jnp.mean(sf.scores.f1(sf.confusion(decided, posteriors))),
-        "samples": jnp.mean(per_example),
+        "samples": jnp.mean(_expected_f1_of_examples(decided, posteriors)),
     }
 
 
@@ -106,3 +92,26 @@ def bayes_optimal(
     if labels is None:
         return {a: float(expected_f1(decided[a], posteriors)[a]) for a in SELECTION_AVERAGES}
     return {a: float(sf.metrics.f1(decided[a], labels, average=a)) for a in SELECTION_AVERAGES}
+
+
+@jax.jit
+def _best_sets(posteriors: Posteriors) -> Decided:
+    maximizer = sf.decisions.f_maximizer()
+
+    def best_set(p: Array) -> Array:
+        matrix = sf.decisions.count_matrix_of_marginals(p)
+        return maximizer.from_counts(matrix, jnp.zeros((), matrix.dtype))
+
+    return jax.lax.map(best_set, posteriors, batch_size=_AT_ONCE)
+
+
+@jax.jit
+def _expected_f1_of_examples(decided: Decided, posteriors: Posteriors) -> Float[Array, " examples"]:
+    sizes = jnp.arange(1, posteriors.shape[-1] + 1)
+
+    def of_example(example: tuple[Array, Array]) -> Array:
+        h, p = example
+        matrix = sf.decisions.count_matrix_of_marginals(p)
+        return jnp.sum(h[:, None] * matrix * 2 / (jnp.sum(h) + sizes)[None])
+
+    return jax.lax.map(of_example, (decided, posteriors), batch_size=_AT_ONCE)
