@@ -1,6 +1,7 @@
 """Simulated examples whose label probabilities given the features are known exactly."""
 
 import dataclasses
+import functools
 import math
 from typing import Literal, NamedTuple, get_args
 
@@ -135,7 +136,7 @@ def rates(simulation: Simulation) -> Floats:
 
 
 def simulate(simulation: Simulation, key: PRNGKeyArray) -> Simulated:
-    r"""Draws examples; `jax.jit(simulate, static_argnums=0)` compiles.
+    r"""Draws examples and the probabilities of their labels.
 
     Hidden numbers of an example (scores or pooled evidence, [num_features]) give each label's
     probability and, turned by a random rotation, its features. Labels are then drawn
@@ -170,18 +171,26 @@ def simulate(simulation: Simulation, key: PRNGKeyArray) -> Simulated:
     Source: multivariate probit (Ashford and Sowden 1970) and noisy-or (Pearl 1988) models; the
     count variation and the closed-form rates are ours.
     """
-    for_rotation, for_hidden, for_outliers, for_labels = jax.random.split(key, 4)
-    draw = _entity_wide if simulation.structure == "entity-wide" else _sub_entity
-    hidden, clean = draw(simulation, for_hidden)
-    is_outlier, far = _outliers(simulation, for_outliers)
-    hidden = jnp.where(is_outlier, far, hidden)
-    clean = jnp.where(is_outlier, jnp.asarray(rates(simulation), clean.dtype)[None], clean)
-    kept = 1 - simulation.noise_positive
-    posteriors = kept * clean + simulation.noise_negative * (1 - clean)
-    rotation = jax.random.orthogonal(for_rotation, simulation.num_features)
-    features = jnp.matmul(hidden, rotation, precision=jax.lax.Precision.HIGHEST)
-    labels = jax.random.uniform(for_labels, posteriors.shape) < posteriors
-    return Simulated(features, labels, posteriors)
+    for_hidden, for_rest = jax.random.split(key)
+    rate = jnp.asarray(rates(simulation), jnp.float32)
+    # Numbers are arguments of what is compiled: other parameters of one shape compile nothing.
+    if simulation.structure == "entity-wide":
+        loadings = jnp.asarray(_loadings(simulation)[0], jnp.float32)
+        hidden, clean = _entity_wide(
+            for_hidden, simulation.examples, loadings, rate, simulation.signal
+        )
+    else:
+        parts, variance = _part_rates(simulation)
+        hidden, clean = _sub_entity(
+            for_hidden,
+            simulation.examples,
+            jnp.asarray(parts, jnp.float32),
+            variance,
+            jnp.asarray(_incidence(simulation), jnp.float32),
+            simulation.signal,
+        )
+    noise = simulation.noise_positive, simulation.noise_negative
+    return _observed(for_rest, hidden, clean, rate, simulation.outliers, noise)
 
 
 def load_simulated(
@@ -220,30 +229,26 @@ def _group(simulation: Simulation) -> npt.NDArray[np.intp]:
     return np.arange(simulation.num_labels) * simulation.groups // simulation.num_labels
 
 
-def _loadings(simulation: Simulation) -> tuple[Floats, Floats]:
-    """Scores' loadings on hidden numbers, columns of norm 1; and the norms that they had.
+def _incidence(simulation: Simulation) -> Floats:
+    """1 where a label depends on a hidden number: [num_features, num_labels].
 
     Hidden numbers are the groups', the labels' own, and those that say nothing.
     """
-    own, shared = 1 - simulation.correlation, simulation.correlation
     labels = np.arange(simulation.num_labels)
-    loadings = np.zeros((simulation.num_features, simulation.num_labels))
-    loadings[_group(simulation), labels] = np.sqrt(shared)
-    loadings[simulation.groups + labels, labels] = np.sqrt(own)
+    incidence = np.zeros((simulation.num_features, simulation.num_labels))
+    incidence[_group(simulation), labels] = 1
+    incidence[simulation.groups + labels, labels] = 1
+    return incidence
+
+
+def _loadings(simulation: Simulation) -> tuple[Floats, Floats]:
+    """Scores' loadings on hidden numbers, columns of norm 1; and the norms that they had."""
+    shares = np.full((simulation.num_features, 1), 1 - simulation.correlation)
+    shares[: simulation.groups] = simulation.correlation
+    loadings = np.sqrt(shares) * _incidence(simulation)
     loadings += (simulation.count_variation - 1) * loadings.mean(1, keepdims=True)
     norms = np.linalg.norm(loadings, axis=0)
     return loadings / np.where(norms > 0, norms, 1), norms
-
-
-def _entity_wide(simulation: Simulation, key: PRNGKeyArray) -> tuple[Array, Array]:
-    """Standard normal hidden numbers, and the labels' probabilities."""
-    hidden = jax.random.normal(key, (simulation.examples, simulation.num_features))
-    loadings = jnp.asarray(_loadings(simulation)[0], hidden.dtype)
-    scores = jnp.matmul(hidden, loadings, precision=jax.lax.Precision.HIGHEST)
-    # E[Phi(a s + b)] = Phi(b / sqrt(1 + a^2)) for standard normal s.
-    quantile = norm.ppf(jnp.asarray(rates(simulation), hidden.dtype))
-    offset = math.sqrt(1 + simulation.signal**2) * quantile
-    return hidden, norm.cdf(simulation.signal * scores + offset[None])
 
 
 def _part_rates(simulation: Simulation) -> tuple[Floats, float]:
@@ -266,31 +271,72 @@ def _part_rates(simulation: Simulation) -> tuple[Floats, float]:
     return np.concatenate(types), variance
 
 
-def _sub_entity(simulation: Simulation, key: PRNGKeyArray) -> tuple[Array, Array]:
+@functools.partial(jax.jit, static_argnames="examples")
+def _entity_wide(
+    key: PRNGKeyArray, examples: int, loadings: Array, rate: Array, signal: float
+) -> tuple[Array, Array]:
+    """Standard normal hidden numbers, and the labels' probabilities."""
+    hidden = jax.random.normal(key, (examples, loadings.shape[0]))
+    scores = jnp.matmul(hidden, loadings, precision=jax.lax.Precision.HIGHEST)
+    # E[Phi(a s + b)] = Phi(b / sqrt(1 + a^2)) for standard normal s.
+    offset = jnp.sqrt(1 + jnp.square(signal)) * norm.ppf(rate)
+    return hidden, norm.cdf(signal * scores + offset[None])
+
+
+@functools.partial(jax.jit, static_argnames="examples")
+def _sub_entity(
+    key: PRNGKeyArray,
+    examples: int,
+    parts: Array,
+    variance: float,
+    shows: Array,
+    signal: float,
+) -> tuple[Array, Array]:
     """Evidence pooled over the parts of each type, and the labels' probabilities."""
     for_intensity, for_number, for_evidence = jax.random.split(key, 3)
-    mean, variance = _part_rates(simulation)
-    intensity = jnp.ones((simulation.examples, 1))
-    if variance > 0:
-        intensity = variance * jax.random.gamma(for_intensity, 1 / variance, intensity.shape)
-    number = jax.random.poisson(for_number, intensity * jnp.asarray(mean, intensity.dtype)[None])
+    some = jnp.where(variance > 0, variance, 1)
+    drawn = some * jax.random.gamma(for_intensity, 1 / some, (examples, 1))
+    intensity = jnp.where(variance > 0, drawn, 1)
+    number = jax.random.poisson(for_number, intensity * parts[None])
     # The sum of n independent Exponential(1) variables is Gamma(n).
-    pooled = jax.random.gamma(for_evidence, jnp.maximum(number, 1).astype(intensity.dtype))
+    pooled = jax.random.gamma(for_evidence, jnp.maximum(number, 1).astype(parts.dtype))
     hidden = jnp.where(number > 0, pooled, 0)
-    own = hidden[:, simulation.groups : simulation.groups + simulation.num_labels]
-    evidence = own + hidden[:, _group(simulation)]
-    return hidden, -jnp.expm1(-simulation.signal * evidence)
+    evidence = jnp.matmul(hidden, shows, precision=jax.lax.Precision.HIGHEST)
+    return hidden, -jnp.expm1(-signal * evidence)
 
 
-def _outliers(simulation: Simulation, key: PRNGKeyArray) -> tuple[Array, Array]:
+@jax.jit
+def _observed(
+    key: PRNGKeyArray,
+    hidden: Array,
+    clean: Array,
+    rate: Array,
+    outliers: float,
+    noise: tuple[float, float],
+) -> Simulated:
+    """Outliers, noise, the rotation to features, and labels."""
+    for_rotation, for_outliers, for_labels = jax.random.split(key, 3)
+    is_outlier, far = _outliers(for_outliers, hidden.shape, outliers)
+    hidden = jnp.where(is_outlier, far, hidden)
+    clean = jnp.where(is_outlier, rate[None], clean)
+    lost, added = noise
+    posteriors = (1 - lost) * clean + added * (1 - clean)
+    rotation = jax.random.orthogonal(for_rotation, hidden.shape[1])
+    features = jnp.matmul(hidden, rotation, precision=jax.lax.Precision.HIGHEST)
+    labels = jax.random.uniform(for_labels, posteriors.shape) < posteriors
+    return Simulated(features, labels, posteriors)
+
+
+def _outliers(
+    key: PRNGKeyArray, shape: tuple[int, ...], share: Array | float
+) -> tuple[Array, Array]:
     """Which examples are outliers, [examples, 1], and where they would be.
 
     Directions are uniform; the norm has a Pareto tail, so its variance is infinite.
     """
     for_which, for_direction, for_norm = jax.random.split(key, 3)
-    shape = (simulation.examples, simulation.num_features)
-    which = jax.random.uniform(for_which, (simulation.examples, 1)) < simulation.outliers
+    which = jax.random.uniform(for_which, (shape[0], 1)) < share
     direction = jax.random.normal(for_direction, shape)
     direction /= jnp.linalg.norm(direction, axis=1, keepdims=True)
-    stretch = jax.random.pareto(for_norm, _TAIL_INDEX, (simulation.examples, 1))
-    return which, (math.sqrt(simulation.num_features) + _MARGIN) * stretch * direction
+    stretch = jax.random.pareto(for_norm, _TAIL_INDEX, (shape[0], 1))
+    return which, (math.sqrt(shape[1]) + _MARGIN) * stretch * direction

@@ -14,7 +14,7 @@ from rich.progress import Progress
 
 import sigmoidf1_jax as sf
 from experiments import compare, evaluation, storage
-from experiments.bayes_optimum import bayes_decisions, bayes_optimal
+from experiments.bayes_optimum import bayes_decisions
 from experiments.datasets.dataset import fingerprint
 from experiments.datasets.simulated import Simulation, load_simulated
 from experiments.errors import UserError
@@ -67,12 +67,14 @@ class SimulatedStudy:
     """Passes over the training rows; the best epoch on validation counts."""
     budget: int = 6
     """Hyperparameter settings tried per loss and simulation, on validation."""
+    batch_size: int = 64
+    """Rows in a training step."""
     hidden: tuple[int, ...] = (64,)
     """Sizes of the hidden layers."""
     output: pathlib.Path = pathlib.Path("results/simulated")
     """Folder that results go to."""
     quick: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """Three simulations of 2,000 examples, 3 losses, 2 seeds, 10 epochs, 2 settings."""
+    """Three simulations of 2,000 examples, 3 losses, 2 seeds, 15 epochs, 2 settings."""
 
     def resolved(self) -> "SimulatedStudy":
         """The same with --quick applied and names in order.
@@ -88,7 +90,7 @@ class SimulatedStudy:
                 losses=QUICK_LOSSES,
                 examples=2000,
                 seeds=2,
-                epochs=10,
+                epochs=15,
                 budget=2,
             )
         for what, names, known in (
@@ -100,9 +102,12 @@ class SimulatedStudy:
                 raise UserError(f"unknown {what} {unknown[0]!r}; known: {', '.join(known)}")
         if not chosen.simulations:
             raise UserError(f"--simulations must name at least one of {', '.join(SIMULATIONS)}")
-        for name, least in (("examples", 50), ("seeds", 1), ("epochs", 1), ("budget", 1)):
-            if getattr(chosen, name) < least:
-                raise UserError(f"--{name} must be >= {least}, got {getattr(chosen, name)}")
+        for name in ("seeds", "epochs", "budget", "batch_size"):
+            if getattr(chosen, name) < 1:
+                flag = name.replace("_", "-")
+                raise UserError(f"--{flag} must be >= 1, got {getattr(chosen, name)}")
+        if chosen.examples < 50:
+            raise UserError(f"--examples must be >= 50, got {chosen.examples}")
         if min(chosen.hidden, default=1) < 1:
             raise UserError(f"--hidden must be sizes >= 1, got {chosen.hidden}")
         return dataclasses.replace(
@@ -139,10 +144,7 @@ def run(options: SimulatedStudy, console: Console | None = None) -> pathlib.Path
         task = progress.add_task("", total=len(data) * (2 + len(options.losses)))
         for name, (dataset, posteriors) in data.items():
             problem = compare.make_problem(dataset, options.seeds)
-            about[name] = {
-                **compare.describe(dataset),
-                "expected_optimum": bayes_optimal(posteriors),
-            }
+            about[name] = compare.describe(dataset)
             for system in ("bayes", FLOOR, *options.losses):
                 progress.update(task, description=f"{system} on {name}")
                 path = cells / f"{name}_{system}.json"
@@ -189,7 +191,11 @@ def optimum(problem: compare.Problem, posteriors: npt.NDArray[np.float32]) -> F1
 def _scores(name: str, problem: compare.Problem, options: SimulatedStudy) -> dict[str, F1]:
     """Threshold -> average -> test F1 per seed of a loss or of the all-positive predictor."""
     given = compare.Compare(
-        seeds=options.seeds, epochs=options.epochs, hidden=options.hidden, budget=options.budget
+        seeds=options.seeds,
+        epochs=options.epochs,
+        hidden=options.hidden,
+        batch_size=options.batch_size,
+        budget=options.budget,
     )
     if name == FLOOR:
         # It has nothing to tune.

@@ -5,6 +5,7 @@ in two million keys, and the keys are fixed.
 """
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -37,11 +38,11 @@ CASES = {
         "outliers": 0.2,
     },
 }
-draw = jax.jit(simulate, static_argnums=0)
 
 
+@functools.cache
 def drawn(simulation, seed=0):
-    return tuple(np.asarray(x) for x in draw(simulation, jax.random.key(seed)))
+    return tuple(np.asarray(x) for x in simulate(simulation, jax.random.key(seed)))
 
 
 @pytest.fixture(scope="module", params=list(CASES))
@@ -143,7 +144,7 @@ def test_count_variance_of_parts_rises():
 @pytest.mark.parametrize("structure", ["entity-wide", "sub-entity"])
 def test_correlation_is_within_groups_only(structure):
     def correlations(value):
-        labels = counts_free(structure, value)
+        labels = drawn(dataclasses.replace(BASE, structure=structure, correlation=value))[1]
         matrix = np.corrcoef(labels.T)
         group = np.arange(6) // 3
         same = group[:, None] == group[None]
@@ -154,10 +155,6 @@ def test_correlation_is_within_groups_only(structure):
     assert within.min() > 0.2
     assert np.abs(across).max() < margin
     assert np.abs(np.concatenate(correlations(0.0))).max() < margin
-
-
-def counts_free(structure, correlation):
-    return drawn(dataclasses.replace(BASE, structure=structure, correlation=correlation))[1]
 
 
 def test_outliers_are_far_and_say_nothing():
@@ -175,9 +172,11 @@ def test_a_key_gives_one_data_set_and_another_key_another():
     for a, b, c in zip(first, again, other, strict=True):
         np.testing.assert_array_equal(a, b)
         assert not np.array_equal(a, c)
-    eager = simulate(dataclasses.replace(BASE, examples=50), jax.random.key(0))
-    compiled = draw(dataclasses.replace(BASE, examples=50), jax.random.key(0))
-    np.testing.assert_allclose(eager.posteriors, compiled.posteriors, atol=1e-6)  # fused float32
+
+
+def test_it_compiles_in_one_piece():
+    whole = jax.jit(simulate, static_argnums=0)(BASE, jax.random.key(0))
+    np.testing.assert_allclose(whole.posteriors, drawn(BASE)[2], atol=1e-6)  # fused float32
 
 
 @pytest.mark.parametrize(
@@ -217,5 +216,5 @@ def test_as_data_sets():
 def test_sklearn_parameters_are_passed_on_and_mistakes_named():
     # Without unlabelled examples every one has a label.
     assert make_multilabel(n_samples=50, allow_unlabeled=False).labels.any(1).all()
-    with pytest.raises(UserError, match="make_multilabel.*n_rows"):
+    with pytest.raises(UserError, match=r"make_multilabel.*n_rows"):
         make_multilabel(n_rows=3)
