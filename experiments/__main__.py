@@ -1,4 +1,4 @@
-"""Command line: `python -m experiments {compare,datasets} ...`."""
+"""Command line: `python -m experiments COMMAND ...`."""
 
 import importlib
 import sys
@@ -12,6 +12,7 @@ COMMANDS = {
         "experiments.compare",
         "train every loss with one tuning budget and compare them on test",
     ),
+    "study": ("experiments.studies.commands", "questions that one comparison does not answer"),
     "datasets": ("experiments.datasets.commands", "list, describe and prepare data sets"),
 }
 

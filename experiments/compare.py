@@ -345,13 +345,13 @@ def reference(
     for seed in range(options.seeds):
         train, held_out, unseen = (rows[seed][rows[seed] >= 0] for rows in splits)
         if name == "logistic_regression":
-            parts = [
-                (
-                    (data.features[r] - problem.shift[seed]) * problem.scale[seed],
-                    data.labels[r],
-                    problem.where[r],
-                )
+            features = [
+                references.for_linear(data.features[r], problem.shift[seed], problem.scale[seed])
                 for r in (train, held_out, unseen)
+            ]
+            parts = [
+                (x, data.labels[r], problem.where[r])
+                for x, r in zip(features, (train, held_out, unseen), strict=True)
             ]
             on_validation, on_test, chosen = references.logistic_regression(
                 parts[0], parts[1], parts[2][0], options.budget

@@ -19,13 +19,21 @@ from sigmoidf1_jax import (
     training,
 )
 from sigmoidf1_jax.confusion import Confusion, confusion
-from sigmoidf1_jax.objective import Objective, StatefulObjective, WeightedSum
+from sigmoidf1_jax.label_parts import LabelParts
+from sigmoidf1_jax.objective import (
+    Objective,
+    SeparableObjective,
+    StatefulObjective,
+    WeightedSum,
+)
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Confusion",
+    "LabelParts",
     "Objective",
+    "SeparableObjective",
     "StatefulObjective",
     "WeightedSum",
     "confusion",

@@ -1,5 +1,6 @@
 """Argument checks and the one place where masks and weights are applied to inputs."""
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -8,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.experimental import checkify
-from jaxtyping import Array, Bool, Float, Num
+from jaxtyping import Array, Bool, Float, Int, Num
 
 Logits = Float[Array, "*batch labels"]
 Labels = Num[Array, "*batch labels"] | Bool[Array, "*batch labels"]
@@ -172,6 +173,32 @@ def prepare(
     if mask is not None:
         logits, labels = jnp.where(mask, logits, 0), jnp.where(mask, labels, 0)
     return Inputs(logits, labels, weight)
+
+
+def label_indices(indices: Any, like: Array, name: str) -> Int[Array, "*batch positives"]:
+    """Checks padded indices of positives against an array with the same examples; int32."""
+    indices = as_array(indices, name)
+    if not jnp.issubdtype(indices.dtype, jnp.integer):
+        raise TypeError(f"{name} must be integers, got {indices.dtype}")
+    if like.ndim == 0 or indices.shape[:-1] != like.shape[:-1] or indices.ndim == 0:
+        raise ValueError(
+            f"{name} must be [..., max_positives] with one row for each example, "
+            f"got {name} {indices.shape} for examples {like.shape[:-1]}"
+        )
+    # A small integer type may not hold the number of labels.
+    return indices.astype(jnp.int32)
+
+
+def labels_at(
+    indices: Int[Array, "*batch positives"], start: int | Array, size: int
+) -> Bool[Array, "*batch labels"]:
+    """Labels `start` to `start + size` as bools; other indices are ignored, repeated ones once."""
+    rows = indices.reshape(math.prod(indices.shape[:-1]), indices.shape[-1]) - start
+    # Negative indices would count from the end: send all padding past the end, to be dropped.
+    rows = jnp.where((rows >= 0) & (rows < size), rows, size)
+    labels = jnp.zeros((rows.shape[0], size), bool)
+    labels = labels.at[jnp.arange(rows.shape[0])[:, None], rows].set(True, mode="drop")
+    return labels.reshape(*indices.shape[:-1], size)
 
 
 def check_hyperparameter(

@@ -65,8 +65,8 @@ def mean(values: Float[Array, " labels"], *weights: Float[Array, " labels"]) -> 
 
 def logsumexp(
     x: Float[Array, "..."], weight: Float[Array, "..."], axis: int = -1
-) -> tuple[Float[Array, "..."], Bool[Array, "..."]]:
-    """Log of the sum of weight * e^x, and whether any weight is positive; 0 where none is.
+) -> Float[Array, "..."]:
+    """Log of the sum of weight * e^x; -inf, with gradient 0, where no weight is positive.
 
     Entries without weight have no part in the maximum either, so the result does not depend on
     what stands there and its gradient there is 0.
@@ -78,4 +78,10 @@ def logsumexp(
     terms = weight * jnp.exp(jnp.where(counted, x - top, 0))
     total = jnp.sum(jnp.where(counted, terms, 0), axis)
     log_total = jnp.log(jnp.where(present, total, 1)) + jnp.squeeze(top, axis)
-    return jnp.where(present, log_total, 0), present
+    return jnp.where(present, log_total, -jnp.inf)
+
+
+def finite_log(log: Float[Array, "..."]) -> tuple[Float[Array, "..."], Bool[Array, "..."]]:
+    """A log of a sum with 0 for -inf, and whether there was anything to sum."""
+    present = log > -jnp.inf
+    return jnp.where(present, log, 0), present

@@ -49,16 +49,32 @@ def example_scores(
     return ExampleScores(jnp.sum(weight * jnp.where(jnp.isnan(values), 0, values)), jnp.sum(weight))
 
 
+class ExampleMass(NamedTuple):
+    """Per example: the weight of its entries and how many count. Both add up over labels."""
+
+    weight: Float[Array, "*batch"]
+    counted: Float[Array, "*batch"]
+
+
+def example_mass(weight: Float[Array, "*batch labels"]) -> ExampleMass:
+    """The mass of each example, from weights of entries."""
+    return ExampleMass(jnp.sum(weight, -1), jnp.sum((weight > 0).astype(weight.dtype), -1))
+
+
+def mean_weight(mass: ExampleMass) -> Float[Array, "*batch"]:
+    """An example's weight: the mean weight of its counted entries, 0 if none counts."""
+    return _safe.ratio(mass.weight, mass.counted)
+
+
 def example_weights(
     weight: Float[Array, "*batch labels"],
 ) -> tuple[Float[Array, "*batch"], Float[Array, "*batch labels"]]:
     """Splits weights of entries into weights of examples and of entries within an example.
 
-    An example's weight is the mean weight of its counted entries, 0 if none counts; within an
-    example the weights have mean 1, so that a pseudo-count means the same for every example.
+    Within an example the weights have mean 1, so that a pseudo-count means the same for every
+    example.
     """
-    counted = jnp.sum((weight > 0).astype(weight.dtype), -1)
-    example = _safe.ratio(jnp.sum(weight, -1), counted)
+    example = mean_weight(example_mass(weight))
     return example, _safe.ratio(weight, example[..., None])
 
 

@@ -10,6 +10,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from sigmoidf1_jax._inputs import Labels, Logits, Weights, Where
+from sigmoidf1_jax.label_parts import LabelParts
 
 Statistics = Any
 State = Any
@@ -50,6 +51,28 @@ class Objective:
 
     def value(self, statistics: Statistics) -> Float[Array, ""] | Float[Array, " labels"]:
         """The loss as a function of summed statistics."""
+        raise NotImplementedError
+
+    def label_parts(
+        self,
+        logits: Logits,
+        labels: Labels,
+        *,
+        where: Where = None,
+        weights: Weights = None,
+    ) -> LabelParts:
+        """What some of the labels add to the statistics; see `SeparableObjective`.
+
+        Raises:
+          TypeError: the statistics need all labels at once.
+        """
+        raise TypeError(
+            f"{self!r} is not separable over labels: its statistics need the logits of all labels "
+            "at once"
+        )
+
+    def from_label_parts(self, parts: LabelParts) -> Statistics:
+        """The statistics, from the joined parts of all labels."""
         raise NotImplementedError
 
     def __call__(
@@ -106,6 +129,29 @@ class Objective:
     def __repr__(self) -> str:
         fields = ", ".join(f"{f.name}={getattr(self, f.name)!r}" for f in dataclasses.fields(self))
         return f"{type(self).__name__}({fields})"
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class SeparableObjective(Objective):
+    """An objective whose statistics follow from parts that blocks of labels add.
+
+    A subclass defines `label_parts`, `from_label_parts` and `value`. Since the parts are sums
+    over labels, or stand for one label each, the logits of all labels never have to exist at
+    once: see `training.label_blocks`.
+
+    >>> import jax.numpy as jnp
+    >>> import sigmoidf1_jax as sf
+    >>> objective = sf.objectives.soft_f1(average="micro")
+    >>> parts = objective.label_parts(jnp.zeros((2, 3)), jnp.ones((2, 3)))
+    >>> objective.from_label_parts(parts).tp
+    Array(3., dtype=float32)
+    """
+
+    def statistics(
+        self, logits: Logits, labels: Labels, *, where: Where = None, weights: Weights = None
+    ) -> Statistics:
+        parts = self.label_parts(logits, labels, where=where, weights=weights)
+        return self.from_label_parts(parts)
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -177,6 +223,18 @@ class WeightedSum(Objective):
         return tuple(
             part.statistics(logits, labels, where=where, weights=weights) for part in self.parts
         )
+
+    def label_parts(
+        self, logits: Logits, labels: Labels, *, where: Where = None, weights: Weights = None
+    ) -> LabelParts:
+        each = [
+            part.label_parts(logits, labels, where=where, weights=weights) for part in self.parts
+        ]
+        return LabelParts(*zip(*each, strict=True))
+
+    def from_label_parts(self, parts: LabelParts) -> Statistics:
+        each = (LabelParts(*fields) for fields in zip(*parts, strict=True))
+        return tuple(p.from_label_parts(x) for p, x in zip(self.parts, each, strict=True))
 
     def value(self, statistics: Statistics) -> Float[Array, ""] | Float[Array, " labels"]:
         total: Any = 0.0

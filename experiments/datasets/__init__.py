@@ -1,7 +1,5 @@
 """Data sets by name, path or address, in one in-memory shape."""
 
-import importlib
-import importlib.util
 import pathlib
 import re
 from collections.abc import Callable
@@ -13,7 +11,7 @@ from experiments.datasets.sklearn_multilabel import sklearn_multilabel
 from experiments.datasets.yeast import yeast
 from experiments.errors import UserError
 
-__all__ = ["KINDS", "LOADERS", "Dataset", "Options", "builders", "load"]
+__all__ = ["KINDS", "LOADERS", "Dataset", "Options", "builder_classes", "load"]
 
 LOADERS: dict[str, Callable[[], Dataset]] = {
     "yeast": yeast,
@@ -33,8 +31,8 @@ def load(name: str, options: Options | None = None) -> Dataset:
     """The data set of that name, file, folder, or address.
 
     Args:
-      name: a key of `LOADERS` or `builders()` (`NAME/CONFIG` for one of several configurations);
-        a path; `openml:NUMBER`; or `tfds:NAME`.
+      name: a key of `LOADERS` or `builder_classes()` (`NAME/CONFIG` for one of several
+        configurations); a path; `openml:NUMBER`; or `tfds:NAME`.
       options: which columns are what, and which labels and examples stay.
 
     Raises:
@@ -50,11 +48,12 @@ def load(name: str, options: Options | None = None) -> Dataset:
     return dataset
 
 
-def builders() -> dict[str, type]:
+def builder_classes() -> dict[str, type]:
     """The TFDS builder classes of this project by name."""
-    if importlib.util.find_spec("experiments.datasets.builders") is None:
-        return {}
-    return dict(importlib.import_module("experiments.datasets.builders").BUILDERS)
+    # Imported late: it brings tensorflow_datasets.
+    from experiments.datasets.builders import BUILDERS
+
+    return dict(BUILDERS)
 
 
 def _read(name: str, options: Options) -> Dataset:
@@ -74,7 +73,7 @@ def _read(name: str, options: Options) -> Dataset:
         options.refuse_unused(("text_features", "data_dir"), "TFDS")
         return tfds.from_library(rest, options.data_dir, options.text_features)
     path = pathlib.Path(name)
-    known = builders()
+    known = builder_classes()
     builder, _, config = name.partition("/")
     if builder in known:
         from experiments.datasets import tfds

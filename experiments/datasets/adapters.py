@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
+from experiments.datasets.dataset import Scope
+
 Example = dict[str, Any]
 Reader = Callable[[Example], Example]
 # From a data set's features to the names of its labels and the function that reads an example's.
@@ -45,7 +47,7 @@ class Adapter:
     target: str
     labels: Labels
     splits: Mapping[str, str]
-    scope: str
+    scope: Scope
     scope_reason: str
 
 

@@ -36,7 +36,7 @@ def list_names() -> None:
         table.add_column(title, overflow="fold")
     for name in datasets.LOADERS:
         table.add_row(name, "", "")
-    for name, builder in sorted(datasets.builders().items()):
+    for name, builder in sorted(datasets.builder_classes().items()):
         configurations = [c.name for c in getattr(builder, "BUILDER_CONFIGS", ())]
         table.add_row(name, ", ".join(configurations), getattr(builder, "SCOPE", "unknown"))
     console = Console()

@@ -8,21 +8,23 @@ from collections.abc import Iterator
 from experiments.errors import UserError
 
 
-def lines(path: pathlib.Path) -> Iterator[tuple[int, str]]:
-    """(number from 1, text with its line end) of each line of a UTF-8 file, plain or gzipped.
+def lines(path: pathlib.Path, encoding: str = "utf-8") -> Iterator[tuple[int, str]]:
+    """(number from 1, text with its line end) of each line of a file, plain or gzipped.
 
     Raises:
-      UserError: a file that cannot be read or unpacked, or a line that is not UTF-8.
+      UserError: a file that cannot be read or unpacked, or a line that is not in the encoding.
     """
     opened = gzip.open if path.suffix == ".gz" else open
     try:
         with opened(path, "rb") as file:
             for number, line in enumerate(file, 1):
                 try:
-                    text = line.decode("utf-8")
+                    text = line.decode(encoding)
                 except UnicodeDecodeError as error:
+                    # Python's own spelling of the default is not the usual one.
+                    name = "UTF-8" if encoding == "utf-8" else encoding
                     raise UserError(
-                        f"{path} line {number}: byte 0x{line[error.start]:02x} is not UTF-8"
+                        f"{path} line {number}: byte 0x{line[error.start]:02x} is not {name}"
                     ) from error
                 # Some spreadsheets mark UTF-8 with an invisible first character.
                 yield number, text.removeprefix("\ufeff") if number == 1 else text

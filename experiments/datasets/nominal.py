@@ -4,7 +4,7 @@ import csv
 import pathlib
 import re
 
-from experiments.datasets import raw
+from experiments.datasets import files
 from experiments.errors import UserError
 
 _NOMINAL = re.compile(
@@ -25,7 +25,7 @@ def numeric_lines(path: pathlib.Path) -> list[str]:
     places: list[dict[str, str] | None] = []
     written = []
     in_data = False
-    for number, line in raw.lines(path):
+    for number, line in files.lines(path):
         text = line.strip()
         lowered = text.lower()
         if in_data and text and not text.startswith("%"):

@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
+from experiments.datasets.files import lines
 from experiments.errors import UserError
 
 _DAMAGED = (EOFError, OSError, zlib.error, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile)
@@ -115,21 +116,6 @@ def decode(data: bytes, where: str) -> str:
         raise UserError(
             f"{where} line {line}: byte 0x{data[error.start]:02x} is not UTF-8"
         ) from error
-
-
-def lines(path: pathlib.Path, encoding: str = "utf-8") -> Iterator[tuple[int, str]]:
-    """(number from 1, text with its line end) of each line of a file, plain or gzipped."""
-    opened = gzip.open if path.suffix == ".gz" else open
-    with _readable(path), opened(path, "rb") as file:
-        for number, line in enumerate(file, 1):
-            try:
-                text = line.decode(encoding)
-            except UnicodeDecodeError as error:
-                raise UserError(
-                    f"{path} line {number}: byte 0x{line[error.start]:02x} is not {encoding}"
-                ) from error
-            # Some spreadsheets mark UTF-8 with an invisible first character.
-            yield number, text.removeprefix("\ufeff") if number == 1 else text
 
 
 def csv_rows(

@@ -2,7 +2,6 @@
 
 import dataclasses
 import importlib
-import importlib.util
 import itertools
 import pathlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow_datasets as tfds
 
+from experiments.datasets.adapters import ADAPTERS, adapt
 from experiments.datasets.dataset import Dataset, Scope, check_memory, label_array
 from experiments.datasets.tables import PART_NAMES
 from experiments.datasets.text import bag_of_words
@@ -37,8 +37,7 @@ def from_library(name: str, data_dir: pathlib.Path | None, text_features: int) -
     """
     for group in GROUPS:
         importlib.import_module(f"tensorflow_datasets.{group}")
-    adapters, adapt = _adapters()
-    adapter = adapters.get(name)
+    adapter = ADAPTERS.get(name)
     dataset = name if adapter is None else adapter.dataset
     try:
         builder = tfds.builder(dataset, data_dir=data_dir, file_format=FILE_FORMAT)
@@ -64,14 +63,6 @@ def from_library(name: str, data_dir: pathlib.Path | None, text_features: int) -
         scope=adapter.scope,
         scope_reason=adapter.scope_reason,
     )
-
-
-def _adapters() -> tuple[Mapping[str, Any], Any]:
-    """The project's adapters by name, and the function that applies one."""
-    if importlib.util.find_spec("experiments.datasets.adapters") is None:
-        return {}, None
-    module = importlib.import_module("experiments.datasets.adapters")
-    return module.ADAPTERS, module.adapt
 
 
 @dataclasses.dataclass(frozen=True)

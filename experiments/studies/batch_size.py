@@ -162,19 +162,23 @@ def _values(rules: Sequence[str], validation: Any, test: Any) -> Any:
     return jax.tree.map(lambda x: np.asarray(x, np.float64).tolist(), kept)
 
 
-def _shown(rows: Sequence[Any]) -> list[list[str]]:
-    """Rows of the table: variant, batch size, rule, mean ± deviation of every metric."""
+def _shown(rows: Sequence[Any], spread: bool) -> list[list[str]]:
+    """Rows of the table: variant, batch size, rule, mean (and deviation) of every metric."""
+
+    def cell(values: list[float]) -> str:
+        deviation = np.std(values, ddof=min(1, len(values) - 1))
+        return f"{np.mean(values):.3f}" + (f" ± {deviation:.3f}" if spread else "")
+
     return [
         [
             row["variant"],
             "" if row["size"] is None else str(row["size"]),
             rule,
-            *(f"{np.mean(v[m]):.3f} ± {np.std(v[m], ddof=min(1, len(v[m]) - 1)):.3f}"
-              for m in METRICS),
+            *(cell(v[m]) for m in METRICS),
         ]
         for row in rows
         for rule, v in row["values"].items()
-    ]  # fmt: skip
+    ]
 
 
 COLUMNS = ("variant", "batch size", "threshold", "micro F1", "macro F1", "samples F1")
@@ -189,7 +193,7 @@ def markdown(results: Any) -> str:
         "",
         "| " + " | ".join(COLUMNS) + " |",
         "| " + " | ".join("---" for _ in COLUMNS) + " |",
-        *("| " + " | ".join(cells) + " |" for cells in _shown(results["rows"])),
+        *("| " + " | ".join(cells) + " |" for cells in _shown(results["rows"], spread=True)),
     ]
     return "\n".join(lines) + "\n"
 
@@ -198,7 +202,7 @@ def _table(rows: Sequence[Any]) -> rich.table.Table:
     table = rich.table.Table()
     for column in COLUMNS:
         table.add_column(column)
-    for cells in _shown(rows):
+    for cells in _shown(rows, spread=False):
         table.add_row(*cells)
     return table
 

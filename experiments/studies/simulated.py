@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
+import rich.table
 import tyro
 from matplotlib.figure import Figure
 from rich.console import Console
@@ -163,10 +164,9 @@ def run(options: SimulatedStudy, console: Console | None = None) -> pathlib.Path
                 progress.advance(task)
     results = {"config": config, "versions": versions, "simulations": about, "rows": rows}
     storage.write_json(folder / "results.json", results)
-    table = markdown(results)
-    storage.write_text(folder / "table.md", table)
+    storage.write_text(folder / "table.md", markdown(results))
     storage.write_bytes(folder / "distance.png", png(figure(rows)))
-    console.print(table, markup=False, soft_wrap=True)
+    console.print(_table(rows))
     console.print(f"{folder}/table.md", soft_wrap=True)
     return folder
 
@@ -233,37 +233,49 @@ def distances(rows: Sequence[Any]) -> dict[tuple[str, str, str], dict[str, npt.N
     }
 
 
-def _spread(values: npt.ArrayLike) -> str:
-    values = np.asarray(values)
-    return f"{values.mean():.3f} ± {values.std(ddof=min(1, len(values) - 1)):.3f}"
+COLUMNS = ("simulation", "system", "threshold", *(f"{a} F1" for a in SELECTION_AVERAGES))
+
+
+def _shown(rows: Sequence[Any], spread: bool) -> list[list[str]]:
+    """Rows of the table: optimum, then distances; mean (and deviation) over seeds."""
+
+    def cell(values: npt.ArrayLike) -> str:
+        values = np.asarray(values)
+        deviation = values.std(ddof=min(1, len(values) - 1))
+        return f"{values.mean():.3f}" + (f" ± {deviation:.3f}" if spread else "")
+
+    below = distances(rows)
+    lines = []
+    for row in rows:
+        key = row["simulation"], row["system"], row["threshold"]
+        values = below.get(key, row["f1"])
+        lines.append([*key, *(cell(values[average]) for average in SELECTION_AVERAGES)])
+    return lines
 
 
 def markdown(results: Any) -> str:
     """Optimum and distances as Markdown."""
-    config, rows = results["config"], results["rows"]
-    best = [row for row in rows if row["system"] == "bayes"]
-    columns = [f"{average} F1" for average in SELECTION_AVERAGES]
-    header = "| simulation | system | threshold | " + " | ".join(columns) + " |"
+    config = results["config"]
     lines = [
         f"{config['examples']} examples, {config['seeds']} seeds, {config['budget']} settings per "
         f"loss, {config['epochs']} epochs; test, mean ± standard deviation over seeds. Rows "
-        '"bayes": F1 of the optimal decisions; all others: optimum minus F1. "tuned": one '
-        "threshold for micro, one for samples, one per label for macro, on validation.",
+        "`bayes`: F1 of the optimal decisions; all others: optimum minus F1. Tuned: one threshold "
+        "for micro, one for samples, one per label for macro, on validation.",
         "",
-        header,
-        "| " + " | ".join("---" for _ in range(3 + len(columns))) + " |",
+        "| " + " | ".join(COLUMNS) + " |",
+        "| " + " | ".join("---" for _ in COLUMNS) + " |",
+        *("| " + " | ".join(cells) + " |" for cells in _shown(results["rows"], spread=True)),
     ]
-    below = distances(rows)
-    for row in best:
-        shown = {("bayes", "optimal"): row["f1"]}
-        shown |= {key[1:]: value for key, value in below.items() if key[0] == row["simulation"]}
-        lines += [
-            f"| {row['simulation']} | {system} | {threshold} | "
-            + " | ".join(_spread(values[average]) for average in SELECTION_AVERAGES)
-            + " |"
-            for (system, threshold), values in shown.items()
-        ]
     return "\n".join(lines) + "\n"
+
+
+def _table(rows: Sequence[Any]) -> rich.table.Table:
+    table = rich.table.Table(title="bayes: the best F1; others: how far below it they are")
+    for column in COLUMNS:
+        table.add_column(column)
+    for cells in _shown(rows, spread=False):
+        table.add_row(*cells)
+    return table
 
 
 def figure(rows: Sequence[Any]) -> Figure:

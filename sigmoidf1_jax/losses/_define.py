@@ -15,7 +15,8 @@ from sigmoidf1_jax._bound import as_bound, bind
 from sigmoidf1_jax._inputs import Labels, Logits, Weights, Where
 from sigmoidf1_jax.averaging import Average, ExampleScores
 from sigmoidf1_jax.confusion import Confusion, soft_confusion
-from sigmoidf1_jax.objective import Objective, State, Statistics
+from sigmoidf1_jax.label_parts import LabelParts
+from sigmoidf1_jax.objective import Objective, SeparableObjective, State
 from sigmoidf1_jax.scores import Score
 from sigmoidf1_jax.surrogates import Surrogate
 
@@ -38,27 +39,33 @@ class LossFunction(Protocol[P]):
     meta_fields=["average"],
 )
 @dataclasses.dataclass(frozen=True, repr=False)
-class ScoreLoss(Objective):
+class ScoreLoss(SeparableObjective):
     """`1 - score` of the soft confusion of `surrogate(logits)` and the labels."""
 
     score: Score
     surrogate: Surrogate
     average: Average | None
 
-    def statistics(
+    def label_parts(
         self, logits: Logits, labels: Labels, *, where: Where = None, weights: Weights = None
-    ) -> Statistics:
-        inputs = _inputs.prepare(logits, labels, where, weights)
-        return self.sums(inputs)
-
-    def sums(self, inputs: _inputs.Inputs) -> Confusion | ExampleScores:
-        """The statistics of checked inputs."""
-        s, y, w = self.surrogate(inputs.logits), inputs.labels, inputs.weight
+    ) -> LabelParts:
+        z, y, w = _inputs.prepare(logits, labels, where, weights)
+        s = self.surrogate(z)
         if self.average == "samples":
-            example, within = averaging.example_weights(w)
-            return averaging.example_scores(self.score, soft_confusion(s, y, within, -1), example)
+            return LabelParts(summed=(soft_confusion(s, y, w, -1), averaging.example_mass(w)))
         per_label = soft_confusion(s, y, w, averaging.leading_axes(s))
-        return averaging.pool(per_label) if self.average == "micro" else per_label
+        if self.average == "micro":
+            return LabelParts(summed=averaging.pool(per_label))
+        return LabelParts(per_label=per_label)
+
+    def from_label_parts(self, parts: LabelParts) -> Confusion | ExampleScores:
+        if self.average == "samples":
+            per_example, mass = parts.summed
+            example = averaging.mean_weight(mass)
+            # Counts are linear in the weights: these are the counts of weights with mean 1.
+            per_example = jax.tree.map(lambda x: _safe.ratio(x, example), per_example)
+            return averaging.example_scores(self.score, per_example, example)
+        return parts.summed if self.average == "micro" else parts.per_label
 
     def value(self, statistics: Confusion | ExampleScores) -> Array:
         return 1 - averaging.score_value(self.score, statistics, self.average)
@@ -77,18 +84,34 @@ class Sums(NamedTuple):
     weight: Float[Array, ""]
 
 
-@functools.partial(jax.tree_util.register_dataclass, data_fields=["formula"], meta_fields=[])
+@functools.partial(
+    jax.tree_util.register_dataclass, data_fields=["formula"], meta_fields=["coupled"]
+)
 @dataclasses.dataclass(frozen=True, repr=False)
 class EntryMean(Objective):
-    """The weighted mean, over the entries that count, of a loss per entry; 0 if none counts."""
+    """The weighted mean, over the entries that count, of a loss per entry; 0 if none counts.
+
+    `coupled` formulas look at an example's other labels.
+    """
 
     formula: Formula
+    coupled: bool = False
 
     def statistics(
         self, logits: Logits, labels: Labels, *, where: Where = None, weights: Weights = None
-    ) -> Statistics:
+    ) -> Sums:
         z, y, w = _inputs.prepare(logits, labels, where, weights)
         return Sums(jnp.sum(w * self.formula(z, y)), jnp.sum(w))
+
+    def label_parts(
+        self, logits: Logits, labels: Labels, *, where: Where = None, weights: Weights = None
+    ) -> LabelParts:
+        if self.coupled:
+            return super().label_parts(logits, labels, where=where, weights=weights)
+        return LabelParts(summed=self.statistics(logits, labels, where=where, weights=weights))
+
+    def from_label_parts(self, parts: LabelParts) -> Sums:
+        return parts.summed
 
     def value(self, statistics: Sums) -> Array:
         return _safe.ratio(statistics.total, statistics.weight)
@@ -107,13 +130,64 @@ class ExampleMean(Objective):
 
     def statistics(
         self, logits: Logits, labels: Labels, *, where: Where = None, weights: Weights = None
-    ) -> Statistics:
+    ) -> Sums:
         z, y, w = _inputs.prepare(logits, labels, where, weights)
         example, within = averaging.example_weights(w)
         return Sums(jnp.sum(example * self.formula(z, y, within)), jnp.sum(example))
 
     def value(self, statistics: Sums) -> Array:
         return _safe.ratio(statistics.total, statistics.weight)
+
+
+class LabelSums(NamedTuple):
+    """Per example, sums over its labels of weight * term, and logs of sums of weight * e^term."""
+
+    summed: Any = ()
+    log_summed: Any = ()
+
+
+@functools.partial(jax.tree_util.register_dataclass, data_fields=["formula"], meta_fields=["sums"])
+@dataclasses.dataclass(frozen=True, repr=False)
+class LabelSumMean(SeparableObjective):
+    """`ExampleMean` of a formula of sums over the labels of an example.
+
+    `sums(z, y, w)` gives the sums for weights w of entries; the formula is given those for
+    weights that have mean 1 within an example, and returns a loss per example.
+    """
+
+    sums: Callable[[Array, Array, Array], LabelSums]
+    formula: Formula
+
+    def label_parts(
+        self, logits: Logits, labels: Labels, *, where: Where = None, weights: Weights = None
+    ) -> LabelParts:
+        z, y, w = _inputs.prepare(logits, labels, where, weights)
+        sums = self.sums(z, y, w)
+        return LabelParts(
+            summed=(sums.summed, averaging.example_mass(w)), log_summed=sums.log_summed
+        )
+
+    def from_label_parts(self, parts: LabelParts) -> Sums:
+        summed, mass = parts.summed
+        example, sums = mean_one(mass, LabelSums(summed, parts.log_summed))
+        return Sums(jnp.sum(example * self.formula(sums)), jnp.sum(example))
+
+    def value(self, statistics: Sums) -> Array:
+        return _safe.ratio(statistics.total, statistics.weight)
+
+    def __repr__(self) -> str:
+        return repr(self.formula)
+
+
+def mean_one(mass: averaging.ExampleMass, sums: LabelSums) -> tuple[Array, LabelSums]:
+    """Weights of examples, and the sums for weights of entries with mean 1 in each example."""
+    example = averaging.mean_weight(mass)
+    # Where no entry counts the sums are 0 and -inf already.
+    log_example = jnp.log(jnp.where(example > 0, example, 1))
+    return example, LabelSums(
+        jax.tree.map(lambda x: _safe.ratio(x, example), sums.summed),
+        jax.tree.map(lambda x: x - log_example, sums.log_summed),
+    )
 
 
 def from_objective(constructor: Callable[P, Objective]) -> LossFunction[P]:
@@ -128,10 +202,13 @@ def from_objective(constructor: Callable[P, Objective]) -> LossFunction[P]:
     return _publish(loss, constructor, constructor, ("where", "weights", "axis_name"))
 
 
-def pointwise(formula: Callable[Concatenate[Array, Array, P], Array]) -> LossFunction[P]:
+def pointwise(
+    formula: Callable[Concatenate[Array, Array, P], Array], *, coupled: bool = False
+) -> LossFunction[P]:
     """The loss function of a formula per entry; its objective is the mean over entries.
 
-    The function is unreduced, [..., num_labels]; entries that do not count are 0.
+    The function is unreduced, [..., num_labels]; entries that do not count are 0. `coupled`
+    formulas look at an example's other labels.
     """
     signature = _hyperparameters(formula)
 
@@ -145,7 +222,7 @@ def pointwise(formula: Callable[Concatenate[Array, Array, P], Array]) -> LossFun
         return jnp.where(w > 0, w * bound(args, kwargs)(z, y), 0)
 
     def constructor(*args: P.args, **kwargs: P.kwargs) -> Objective:
-        return EntryMean(bound(args, kwargs))
+        return EntryMean(bound(args, kwargs), coupled)
 
     return _publish(loss, constructor, formula, ("where", "weights"))
 
@@ -157,12 +234,23 @@ def within_example(
 
     The formula takes logits, labels and the weights of entries within their example.
     """
+    return _example_loss(formula, ExampleMean)
+
+
+def from_label_sums(
+    sums: Callable[[Array, Array, Array], LabelSums],
+) -> Callable[[Callable[Concatenate[LabelSums, P], Array]], LossFunction[P]]:
+    """`within_example` for formulas of sums over labels, see `LabelSumMean`."""
+    return functools.partial(_example_loss, mean=functools.partial(LabelSumMean, sums))
+
+
+def _example_loss(formula: Callable[..., Any], mean: Callable[..., Objective]) -> Any:
     signature = _hyperparameters(formula)
 
-    def constructor(*args: P.args, **kwargs: P.kwargs) -> Objective:
+    def constructor(*args, **kwargs):  # type: ignore[no-untyped-def]
         arguments = signature.bind(*args, **kwargs)
         arguments.apply_defaults()
-        return ExampleMean(bind(formula, **arguments.arguments))
+        return mean(bind(formula, **arguments.arguments))
 
     def loss(  # type: ignore[no-untyped-def]
         logits, labels, *args, where=None, weights=None, axis_name=None, **kwargs
@@ -207,9 +295,13 @@ def stateful(
     return decorate
 
 
+FORMULA_ARRAYS = ("logits", "labels", "within", "sums")
+"""The arguments of formulas that are data; the others are hyperparameters."""
+
+
 def _hyperparameters(function: Callable[..., Any]) -> inspect.Signature:
     parameters = inspect.signature(function).parameters
-    keep = [p for name, p in parameters.items() if name not in ("logits", "labels", "within")]
+    keep = [p for name, p in parameters.items() if name not in FORMULA_ARRAYS]
     return inspect.Signature(keep, return_annotation=Objective)
 
 

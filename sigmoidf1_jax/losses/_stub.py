@@ -11,6 +11,7 @@ import inspect
 import pathlib
 
 from sigmoidf1_jax import losses
+from sigmoidf1_jax.losses._define import FORMULA_ARRAYS
 
 PATH = pathlib.Path(__file__).with_name("__init__.pyi")
 
@@ -59,7 +60,7 @@ def _declaration(name: str) -> str:
     tree = ast.parse(inspect.getsource(module))
     definition = next(n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == name)
     arguments = definition.args
-    arguments.args = [a for a in arguments.args if a.arg not in ("logits", "labels", "within")]
+    arguments.args = [a for a in arguments.args if a.arg not in FORMULA_ARRAYS]
     parts = [ast.unparse(arguments)] if arguments.args or arguments.kwonlyargs else []
     if not arguments.kwonlyargs:
         parts.append("*")

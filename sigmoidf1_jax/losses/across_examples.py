@@ -11,8 +11,15 @@ from jaxtyping import Array, Float, Int
 
 from sigmoidf1_jax import _inputs, _safe, averaging, surrogates
 from sigmoidf1_jax._inputs import Labels, Logits, Weights, Where, per_label
+from sigmoidf1_jax.label_parts import LabelParts
 from sigmoidf1_jax.losses._define import from_objective, stateful
-from sigmoidf1_jax.objective import AxisName, Objective, StatefulObjective, Statistics
+from sigmoidf1_jax.objective import (
+    AxisName,
+    Objective,
+    SeparableObjective,
+    StatefulObjective,
+    Statistics,
+)
 from sigmoidf1_jax.surrogates import Surrogate
 
 
@@ -33,7 +40,7 @@ class Moments(NamedTuple):
     meta_fields=[],
 )
 @dataclasses.dataclass(frozen=True, repr=False)
-class AucMargin(Objective):
+class AucMargin(SeparableObjective):
     """See `auc_margin`."""
 
     margin: ArrayLike
@@ -42,9 +49,9 @@ class AucMargin(Objective):
     b: ArrayLike | None
     alpha: ArrayLike | None
 
-    def statistics(
+    def label_parts(
         self, logits: Logits, labels: Labels, *, where: Where = None, weights: Weights = None
-    ) -> Statistics:
+    ) -> LabelParts:
         z, y, w = _inputs.prepare(logits, labels, where, weights)
         s, axes = self.surrogate(z), averaging.leading_axes(z)
         sums = [
@@ -52,7 +59,10 @@ class AucMargin(Objective):
             for weight in (w * y, w * (1 - y))
             for power in (jnp.ones_like(s), s, s * s)
         ]
-        return Moments(*sums)
+        return LabelParts(per_label=Moments(*sums))
+
+    def from_label_parts(self, parts: LabelParts) -> Moments:
+        return parts.per_label
 
     def value(self, statistics: Moments) -> Array:
         m = statistics

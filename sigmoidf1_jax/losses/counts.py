@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,15 +11,35 @@ from jaxtyping import Array, Float
 
 from sigmoidf1_jax import _inputs, _safe, averaging
 from sigmoidf1_jax._inputs import Labels, Weights, Where
-from sigmoidf1_jax.losses._define import Sums, from_objective, within_example
+from sigmoidf1_jax.losses._define import LabelSums, Sums, from_label_sums, from_objective
 from sigmoidf1_jax.objective import Objective, Statistics
 
 
-@within_example
+class CountSums(NamedTuple):
+    """Per example, sums over labels: see the formula of `cross_entropy_with_count`."""
+
+    size: Float[Array, "*batch"]
+    entropy: Float[Array, "*batch"]
+    surplus: Float[Array, "*batch"]
+    predicted: Float[Array, "*batch"]
+    hits: Float[Array, "*batch"]
+
+
+def _count_sums(z: Array, y: Array, w: Array) -> LabelSums:
+    predicted = jnp.where(z > 0, w, 0)
+    terms = CountSums(
+        size=w,
+        entropy=w * (jax.nn.softplus(z) - y * z),
+        surplus=w * (jax.nn.sigmoid(z) - y),
+        predicted=predicted,
+        hits=predicted * y,
+    )
+    return LabelSums(summed=jax.tree.map(lambda x: jnp.sum(x, -1), terms))
+
+
+@from_label_sums(_count_sums)
 def cross_entropy_with_count(
-    logits: Float[Array, "*batch labels"],
-    labels: Float[Array, "*batch labels"],
-    within: Float[Array, "*batch labels"],
+    sums: LabelSums,
     count_weight: ArrayLike = 1.0,
     variant: Literal["corrected", "seed"] = "corrected",
 ) -> Float[Array, "*batch"]:
@@ -57,14 +77,11 @@ def cross_entropy_with_count(
     """
     if variant not in ("corrected", "seed"):
         raise ValueError(f"variant must be 'corrected' or 'seed', got {variant!r}")
-    size = jnp.sum(within, -1)
-    entropy = jnp.sum(within * (jax.nn.softplus(logits) - labels * logits), -1)
+    size, entropy, surplus, predicted, hits = sums.summed
     if variant == "corrected":
-        surplus = jnp.sum(within * (jax.nn.sigmoid(logits) - labels), -1)
         penalty = _safe.ratio(surplus * surplus, size)
     else:
-        predicted = jnp.where(logits > 0, within, 0)
-        penalty = _safe.ratio(jnp.sum(predicted * labels, -1), jnp.sum(predicted, -1))
+        penalty = _safe.ratio(hits, predicted)
     return _safe.ratio(entropy, size) + jnp.asarray(count_weight, size.dtype) * penalty
 
 

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import math
 from typing import NamedTuple
 
 import jax
@@ -12,26 +11,48 @@ from jaxtyping import Array, Float, Int
 
 from sigmoidf1_jax import _inputs, _safe, averaging
 from sigmoidf1_jax._inputs import Labels, Logits, Weights, Where
-from sigmoidf1_jax.losses._define import Sums, from_objective, within_example
-from sigmoidf1_jax.objective import AxisName, Objective, Statistics
+from sigmoidf1_jax.label_parts import LabelParts
+from sigmoidf1_jax.losses._define import (
+    LabelSums,
+    Sums,
+    from_label_sums,
+    from_objective,
+    mean_one,
+    within_example,
+)
+from sigmoidf1_jax.objective import AxisName, Objective, SeparableObjective, Statistics
 
 
-def _log_pairs(z: Array, y: Array, w: Array) -> tuple[Array, Array]:
+class Classes(NamedTuple):
+    """One number for the positives and one for the negatives of each example."""
+
+    positive: Float[Array, "*batch"]
+    negative: Float[Array, "*batch"]
+
+
+def _log_sums(z: Array, y: Array, w: Array) -> LabelSums:
+    """Logs of the sums of e^-z over positives and of e^z over negatives."""
+    positive = _safe.logsumexp(-z, w * y)
+    return LabelSums(log_summed=Classes(positive, _safe.logsumexp(z, w * (1 - y))))
+
+
+def _log_sums_and_masses(z: Array, y: Array, w: Array) -> LabelSums:
+    masses = Classes(jnp.sum(w * y, -1), jnp.sum(w * (1 - y), -1))
+    return _log_sums(z, y, w)._replace(summed=masses)
+
+
+def _log_pairs(sums: LabelSums) -> tuple[Array, Array]:
     """Log of the sum over (negative, positive) pairs of e^(z_neg - z_pos), in O(labels).
 
     The sum over pairs is a product of two sums. The second result says whether a pair exists.
     """
-    negative, has_negative = _safe.logsumexp(z, w * (1 - y))
-    positive, has_positive = _safe.logsumexp(-z, w * y)
+    positive, has_positive = _safe.finite_log(sums.log_summed.positive)
+    negative, has_negative = _safe.finite_log(sums.log_summed.negative)
     return negative + positive, has_negative & has_positive
 
 
-@within_example
-def pairwise_logistic(
-    logits: Float[Array, "*batch labels"],
-    labels: Float[Array, "*batch labels"],
-    within: Float[Array, "*batch labels"],
-) -> Float[Array, "*batch"]:
+@from_label_sums(_log_sums)
+def pairwise_logistic(sums: LabelSums) -> Float[Array, "*batch"]:
     r"""Log-sum-exp pairwise loss (LSEP): every positive should score above every negative.
 
     $\ell = \log\left(1 + \sum_{k \notin P}\sum_{j \in P} e^{z_k - z_j}\right)
@@ -64,17 +85,12 @@ def pairwise_logistic(
       >>> round(float(sf.losses.pairwise_logistic(logits, labels)), 4)
       0.4076
     """
-    log_sum, exists = _log_pairs(logits, labels, within)
+    log_sum, exists = _log_pairs(sums)
     return jnp.where(exists, jax.nn.softplus(log_sum), 0)
 
 
-@within_example
-def bp_mll(
-    logits: Float[Array, "*batch labels"],
-    labels: Float[Array, "*batch labels"],
-    within: Float[Array, "*batch labels"],
-    limit: ArrayLike = 10.0,
-) -> Float[Array, "*batch"]:
+@from_label_sums(_log_sums_and_masses)
+def bp_mll(sums: LabelSums, limit: ArrayLike = 10.0) -> Float[Array, "*batch"]:
     r"""BP-MLL: the mean over (positive, negative) pairs of an exponential loss.
 
     $\ell = \frac{1}{|P||N|}\sum_{j \in P}\sum_{k \in N} e^{-(z_j - z_k)} = e^x$ per example, in
@@ -100,8 +116,8 @@ def bp_mll(
       >>> round(float(sf.losses.bp_mll(logits, labels)), 4)
       0.2516
     """
-    log_sum, exists = _log_pairs(logits, labels, within)
-    pairs = jnp.sum(within * labels, -1) * jnp.sum(within * (1 - labels), -1)
+    log_sum, exists = _log_pairs(sums)
+    pairs = sums.summed.positive * sums.summed.negative
     x = log_sum - jnp.log(jnp.where(exists, pairs, 1))
     limit = jnp.asarray(limit, x.dtype)
     # A choice, not a sum of both parts, whose derivatives of e^limit would cancel below it.
@@ -163,12 +179,8 @@ def rank_hinge(
     return _safe.ratio(jnp.sum(gaps * below * above, -1), pairs)
 
 
-@within_example
-def zlpr(
-    logits: Float[Array, "*batch labels"],
-    labels: Float[Array, "*batch labels"],
-    within: Float[Array, "*batch labels"],
-) -> Float[Array, "*batch"]:
+@from_label_sums(_log_sums)
+def zlpr(sums: LabelSums) -> Float[Array, "*batch"]:
     r"""ZLPR: positives above zero, negatives below zero, as one softmax-like loss.
 
     $\ell = \log(1 + \sum_{k \notin P} e^{z_k}) + \log(1 + \sum_{j \in P} e^{-z_j})$ per example;
@@ -190,8 +202,8 @@ def zlpr(
       >>> round(float(sf.losses.zlpr(logits, labels)), 4)
       1.1753
     """
-    negative, has_negative = _safe.logsumexp(logits, within * (1 - labels))
-    positive, has_positive = _safe.logsumexp(-logits, within * labels)
+    positive, has_positive = _safe.finite_log(sums.log_summed.positive)
+    negative, has_negative = _safe.finite_log(sums.log_summed.negative)
     return jnp.where(has_negative, jax.nn.softplus(negative), 0) + jnp.where(
         has_positive, jax.nn.softplus(positive), 0
     )
@@ -232,22 +244,9 @@ def zlpr_sparse(
       >>> round(float(sf.losses.zlpr_sparse(logits, indices)), 4)
       1.1753
     """
-    logits, indices = _inputs.as_array(logits, "logits"), _inputs.as_array(indices, "indices")
-    if not jnp.issubdtype(indices.dtype, jnp.integer):
-        raise TypeError(f"indices must be integers, got {indices.dtype}")
-    if logits.ndim == 0 or indices.shape[:-1] != logits.shape[:-1] or indices.ndim == 0:
-        raise ValueError(
-            "indices must be [..., max_positives] with the leading axes of logits, "
-            f"got indices {indices.shape} and logits {logits.shape}"
-        )
-    num_labels = logits.shape[-1]
-    # int32, since a small integer type may not hold the number of labels.
-    rows = indices.astype(jnp.int32).reshape(math.prod(indices.shape[:-1]), indices.shape[-1])
-    # Negative indices would count from the end: send all padding past the end, to be dropped.
-    rows = jnp.where((rows >= 0) & (rows < num_labels), rows, num_labels)
-    labels = jnp.zeros((rows.shape[0], num_labels), bool)
-    labels = labels.at[jnp.arange(rows.shape[0])[:, None], rows].set(True, mode="drop")
-    labels = labels.reshape(logits.shape)
+    logits = _inputs.as_array(logits, "logits")
+    indices = _inputs.label_indices(indices, logits, "indices")
+    labels = _inputs.labels_at(indices, 0, logits.shape[-1])
     return zlpr.objective()(logits, labels, where=where, weights=weights, axis_name=axis_name)
 
 
@@ -329,7 +328,7 @@ def _log_binned(sums: Array) -> Array:
     offsets = _SPACING * jnp.asarray(_BINS, sums.dtype)[:, None]
     filled = sums > 0
     logs = jnp.where(filled, offsets + jnp.log(jnp.where(filled, sums, 1)), 0)
-    return _safe.logsumexp(logs, filled.astype(sums.dtype), 0)[0]
+    return _safe.finite_log(_safe.logsumexp(logs, filled.astype(sums.dtype), 0))[0]
 
 
 @functools.partial(
@@ -338,30 +337,37 @@ def _log_binned(sums: Array) -> Array:
     meta_fields=[],
 )
 @dataclasses.dataclass(frozen=True, repr=False)
-class TwoWay(Objective):
+class TwoWay(SeparableObjective):
     """See `two_way`."""
 
     positive_temperature: ArrayLike
     negative_temperature: ArrayLike
 
-    def statistics(
+    def label_parts(
         self, logits: Logits, labels: Labels, *, where: Where = None, weights: Weights = None
-    ) -> Statistics:
+    ) -> LabelParts:
         z, y, w = _inputs.prepare(logits, labels, where, weights)
-        example, within = averaging.example_weights(w)
         tp, tn = self._temperatures(z)
-        positive, has_positive = _safe.logsumexp(-z / tp, within * y)
-        negative, has_negative = _safe.logsumexp(z / tn, within * (1 - y))
-        both = jax.nn.softplus(tp * positive + tn * negative)
-        example = jnp.where(has_positive, example, 0)
-        rows = Sums(jnp.sum(example * jnp.where(has_negative, both, 0)), jnp.sum(example))
+        positive = _safe.logsumexp(-z / tp, w * y)
+        negative = _safe.logsumexp(z / tn, w * (1 - y))
         axes = averaging.leading_axes(z)
-        return rows, Columns(
+        columns = Columns(
             _binned_sum(-z / tp, w * y, axes),
             _binned_sum(z / tn, w * (1 - y), axes),
             jnp.sum(w * y, axes),
             jnp.sum(w * (1 - y), axes),
         )
+        return LabelParts(columns, averaging.example_mass(w), Classes(positive, negative))
+
+    def from_label_parts(self, parts: LabelParts) -> Statistics:
+        example, sums = mean_one(parts.summed, LabelSums(log_summed=parts.log_summed))
+        tp, tn = self._temperatures(example)
+        positive, has_positive = _safe.finite_log(sums.log_summed.positive)
+        negative, has_negative = _safe.finite_log(sums.log_summed.negative)
+        both = jax.nn.softplus(tp * positive + tn * negative)
+        example = jnp.where(has_positive, example, 0)
+        rows = Sums(jnp.sum(example * jnp.where(has_negative, both, 0)), jnp.sum(example))
+        return rows, parts.per_label
 
     def value(self, statistics: Statistics) -> Array:
         rows, columns = statistics

@@ -11,9 +11,10 @@ from jaxtyping import Array, Float
 
 from sigmoidf1_jax import _inputs, _safe, averaging
 from sigmoidf1_jax._inputs import Labels, Logits, Weights, Where, per_label
+from sigmoidf1_jax.label_parts import LabelParts
 from sigmoidf1_jax.losses._define import from_objective, pointwise
 from sigmoidf1_jax.losses.pointwise import focal_entropy
-from sigmoidf1_jax.objective import Objective, Statistics
+from sigmoidf1_jax.objective import Objective, SeparableObjective
 
 
 @pointwise
@@ -125,7 +126,7 @@ def _tolerant(
     return labels * positive + (1 - labels) * negative
 
 
-@pointwise
+@functools.partial(pointwise, coupled=True)
 def distribution_balanced(
     logits: Float[Array, "*batch labels"],
     labels: Float[Array, "*batch labels"],
@@ -237,31 +238,36 @@ class PositiveUnlabeledSums(NamedTuple):
 
 @functools.partial(jax.tree_util.register_dataclass, data_fields=["prior"], meta_fields=[])
 @dataclasses.dataclass(frozen=True, repr=False)
-class PositiveUnlabeled(Objective):
+class PositiveUnlabeled(SeparableObjective):
     """See `positive_unlabeled`."""
 
     prior: ArrayLike
 
-    def statistics(
+    def label_parts(
         self, logits: Logits, labels: Labels, *, where: Where = None, weights: Weights = None
-    ) -> Statistics:
+    ) -> LabelParts:
         z, y, w = _inputs.prepare(logits, labels, where, weights)
         positive, negative = jax.nn.softplus(-z), jax.nn.softplus(z)
         axes = averaging.leading_axes(z)
-        return PositiveUnlabeledSums(
-            *(
-                jnp.sum(x, axes)
-                for x in (
-                    w * y * positive,
-                    w * y * negative,
-                    w * (1 - y) * negative,
-                    w * y,
-                    w * (1 - y),
+        return LabelParts(
+            per_label=PositiveUnlabeledSums(
+                *(
+                    jnp.sum(x, axes)
+                    for x in (
+                        w * y * positive,
+                        w * y * negative,
+                        w * (1 - y) * negative,
+                        w * y,
+                        w * (1 - y),
+                    )
                 )
             )
         )
 
-    def value(self, statistics: Statistics) -> Array:
+    def from_label_parts(self, parts: LabelParts) -> PositiveUnlabeledSums:
+        return parts.per_label
+
+    def value(self, statistics: PositiveUnlabeledSums) -> Array:
         s = statistics
         prior = per_label("prior", self.prior, s.positive, above=0.0, below=1.0)
         positive = _safe.ratio(s.positive, s.positives)

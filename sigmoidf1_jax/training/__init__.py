@@ -5,6 +5,7 @@ from sigmoidf1_jax.training.batch import Batch, pad
 from sigmoidf1_jax.training.collectives import complete_gradient, varying
 from sigmoidf1_jax.training.distributed import initialize_distributed
 from sigmoidf1_jax.training.forward import Forward, forward
+from sigmoidf1_jax.training.label_blocks import label_blocks, label_blocks_top_k
 from sigmoidf1_jax.training.moving import Moving, moving
 from sigmoidf1_jax.training.parallel import data_parallel, label_sharding, make_mesh
 from sigmoidf1_jax.training.population import (
@@ -32,6 +33,8 @@ __all__ = [
     "forward",
     "initial_state",
     "initialize_distributed",
+    "label_blocks",
+    "label_blocks_top_k",
     "label_sharding",
     "make_mesh",
     "moving",

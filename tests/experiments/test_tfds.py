@@ -109,7 +109,7 @@ def test_one_split_is_no_split_and_numbers_are_taken_as_they_are(tmp_path):
 
 def test_builders_of_the_project_go_by_name(tmp_path, monkeypatch):
     tiny = builder_class(TEXT, text_examples())
-    monkeypatch.setattr(datasets, "builders", lambda: {"tiny": tiny})
+    monkeypatch.setattr(datasets, "builder_classes", lambda: {"tiny": tiny})
     options = datasets.Options(data_dir=tmp_path, text_features=4, drop_unlabelled=True)
     data = datasets.load("tiny", options)
     assert data.features.shape == (3, 4)
@@ -177,7 +177,8 @@ def test_data_sets_of_the_library_are_read_through_adapters(tmp_path, monkeypatc
         assert name == "tiny/plain"
         return tiny(**arguments)
 
-    monkeypatch.setattr(tfds, "_adapters", lambda: ({"tiny": adapter}, adapt))
+    monkeypatch.setattr(tfds, "ADAPTERS", {"tiny": adapter})
+    monkeypatch.setattr(tfds, "adapt", adapt)
     monkeypatch.setattr(tfds.tfds, "builder", builder)
     data = datasets.load("tfds:tiny", datasets.Options(data_dir=tmp_path, text_features=4))
     assert data.scope == "entity-wide"

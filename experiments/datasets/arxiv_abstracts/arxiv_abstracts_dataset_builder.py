@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import tensorflow_datasets as tfds
 
-from experiments.datasets import raw
+from experiments.datasets import files, raw
 from experiments.datasets.multilabel_builder import (
     Content,
     Example,
@@ -64,7 +64,7 @@ class Builder(MultilabelBuilder):
 
 def _papers(path: pathlib.Path, archives: bool) -> Iterator[Example]:
     # The snapshot has millions of lines: it is read line by line, never as a whole.
-    for number, line in raw.lines(path):
+    for number, line in files.lines(path):
         if line.strip():
             paper = raw.json_value(line, f"{path} line {number}")
             try:

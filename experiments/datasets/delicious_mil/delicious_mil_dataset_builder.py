@@ -8,7 +8,7 @@ from typing import Any
 
 import tensorflow_datasets as tfds
 
-from experiments.datasets import raw
+from experiments.datasets import files, raw
 from experiments.datasets.multilabel_builder import Content, Example, MultilabelBuilder
 from experiments.errors import UserError
 
@@ -54,7 +54,7 @@ def documents(
 
     A line is `<sentences>`, then per sentence `<words>` and that many word numbers.
     """
-    texts, rows = list(raw.lines(data)), list(raw.lines(labels))
+    texts, rows = list(files.lines(data)), list(files.lines(labels))
     if len(texts) != len(rows):
         raise UserError(
             f"{data} has {len(texts)} lines and {labels} {len(rows)}; expected the same"
@@ -85,7 +85,7 @@ def _sentences(line: str, words: Sequence[str], where: str) -> Iterator[str]:
 def _names(path: pathlib.Path) -> list[str]:
     """Names in a file with lines `name, number`, numbers from 0 in order."""
     names: list[str] = []
-    for number, line in raw.lines(path):
+    for number, line in files.lines(path):
         if line.strip():
             name, _, index = line.rpartition(",")
             if index.strip() != str(len(names)):

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.experiments.datasets.building import counts, examples, prepare, shared  # isort: skip
-from experiments.datasets import raw
+from experiments.datasets import files, raw
 from experiments.datasets.delicious_mil import delicious_mil_dataset_builder as delicious
 from experiments.errors import UserError
 
@@ -64,7 +64,7 @@ def test_the_real_parts_have_their_published_counts(part, expected):
 
 
 def test_the_real_train_labels_have_their_published_counts():
-    rows = [line.split() for _, line in raw.lines(shared("delicious_mil") / "train-label.dat.gz")]
+    rows = [line.split() for _, line in files.lines(shared("delicious_mil") / "train-label.dat.gz")]
     assert {len(row) for row in rows} == {20}
     assert len(rows) == 8251
     assert round(sum(row.count("1") for row in rows) / len(rows), 3) == 2.895

@@ -62,7 +62,7 @@ def test_missing_and_broken_files_are_named(tmp_path):
         prepare(Builder, tmp_path)
     assert not [p for p in (tmp_path / "data").rglob("*") if "1.0.0" in p.name]
     (tmp_path / "movies.csv").write_bytes(b"id,title,overview,genres\n1,A,\xe9,Drama\n")
-    with pytest.raises(UserError, match=r"movies.csv line 2: byte 0xe9 is not utf-8"):
+    with pytest.raises(UserError, match=r"movies.csv line 2: byte 0xe9 is not UTF-8"):
         examples(Builder, tmp_path, "plots")
 
 

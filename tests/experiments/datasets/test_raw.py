@@ -133,7 +133,7 @@ def test_links_in_archives_are_refused(tmp_path):
         (b"a,b\n1,2,3\n", "a.csv line 2: expected 2 cells"),
         (b"a,c\n1,2\n", r"a.csv line 1: no column 'b'; the columns are \['a', 'c'\]"),
         (b"", "a.csv line 1: no column 'a'; the columns are None"),
-        (b"a,b\n1,2\n\n1,\xe9\n", "a.csv line 4: byte 0xe9 is not utf-8"),
+        (b"a,b\n1,2\n\n1,\xe9\n", "a.csv line 4: byte 0xe9 is not UTF-8"),
     ],
 )
 def test_broken_tables_are_named_with_their_line(tmp_path, content, message):

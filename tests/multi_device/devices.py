@@ -1,0 +1,27 @@
+"""Runs a check in a process with 8 virtual devices."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+def check(module: str) -> str:
+    """What `python -m module` prints on 8 virtual devices; fails where it fails."""
+    # A process of its own: the number of devices is fixed when JAX starts. PJRT_NPROC gives
+    # collectives of virtual devices enough threads to meet.
+    environment = {
+        **os.environ,
+        "XLA_FLAGS": "--xla_force_host_platform_device_count=8",
+        "PJRT_NPROC": "32",
+        "JAX_PLATFORMS": "cpu",
+        "PYTHONPATH": str(ROOT),
+    }
+    command = [sys.executable, "-m", module]
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=900
+    )
+    assert done.returncode == 0, done.stdout + done.stderr[-2000:]
+    return done.stdout

@@ -1,0 +1,7 @@
+"""Losses by blocks of labels on 8 virtual devices equal one device, in value and gradient."""
+
+from tests.multi_device import devices
+
+
+def test_pmap_and_shard_map_over_8_devices_equal_one_device():
+    assert "label blocks agree" in devices.check("tests.multi_device.check_label_blocks")
