@@ -5,6 +5,7 @@ import pathlib
 from collections.abc import Sequence
 from typing import Annotated, Any
 
+import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 import rich.table
@@ -38,11 +39,10 @@ QUICK_SIMULATIONS = ("base", "imbalance", "sub_entity")
 QUICK_LOSSES = (BASELINE, "macro_soft_f1", "sigmoid_f1")
 
 # Threshold -> average -> rule that is meant for it; all are fitted on validation.
-THRESHOLDS = {
-    "0.5": dict.fromkeys(SELECTION_AVERAGES, "fixed"),
+THRESHOLDS: dict[str, dict[str, str]] = {
+    "0.5": dict.fromkeys(map(str, SELECTION_AVERAGES), "fixed"),
     "tuned": {"micro": "global", "macro": "per_label", "samples": "global_samples"},
 }
-RULES = ("fixed", "global", "per_label", "global_samples")
 FLOOR = "all_positive"
 
 
@@ -176,7 +176,7 @@ F1 = dict[str, list[float]]
 
 def optimum(problem: compare.Problem, posteriors: npt.NDArray[np.float32]) -> F1:
     """Average -> F1 per seed of the Bayes-optimal decisions on that seed's test labels."""
-    decided = bayes_decisions(posteriors)
+    decided = bayes_decisions(jnp.asarray(posteriors))
     tests = [rows[rows >= 0] for rows in problem.splits.test]
     labels = problem.dataset.labels
     return {
@@ -198,15 +198,14 @@ def _scores(name: str, problem: compare.Problem, options: SimulatedStudy) -> dic
         budget=options.budget,
     )
     if name == FLOOR:
-        # It has nothing to tune.
         validation, test, _ = compare.reference(name, problem, given)
-        thresholds = {"0.5": THRESHOLDS["0.5"]}
     else:
         system = MAIN_SYSTEMS[name]
         validation, test, _ = compare.train_system(system, problem, given, lambda epoch: None)
-        thresholds = THRESHOLDS
-    used = {rule for rules in thresholds.values() for rule in rules.values()}
-    values = evaluation.evaluate([r for r in RULES if r in used], validation, test)
+    # The all-positive predictor has nothing to tune.
+    thresholds = {t: r for t, r in THRESHOLDS.items() if name != FLOOR or t == "0.5"}
+    used = dict.fromkeys(rule for rules in thresholds.values() for rule in rules.values())
+    values = evaluation.evaluate(list(used), validation, test)
     return {
         threshold: {
             average: np.asarray(values[rule]["test"][f"{average}_f1"], np.float64).tolist()
