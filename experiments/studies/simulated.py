@@ -293,14 +293,14 @@ def figure(rows: Sequence[Any]) -> Figure:
                 if at == threshold or system == FLOOR:
                     place = systems.index(system), simulations.index(simulation)
                     values[place] = distance[average].mean()
-            axis.imshow(values, cmap="viridis_r", aspect="auto", vmin=0, vmax=0.3)
+            axis.imshow(values, cmap="viridis_r", aspect="auto", vmin=0, vmax=0.15)
             for i, j in np.argwhere(~np.isnan(values)):
                 axis.text(
-                    *(j, i, f"{values[i, j]:.2f}"),
+                    *(j, i, f"{values[i, j]:.3f}"),
                     ha="center",
                     va="center",
                     fontsize=7,
-                    color="white" if values[i, j] > 0.15 else "black",
+                    color="white" if values[i, j] > 0.08 else "black",
                 )
             axis.set_xticks(range(len(simulations)), simulations, rotation=35, ha="right")
             axis.set_yticks(range(len(systems)), systems)
