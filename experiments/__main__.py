@@ -4,7 +4,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from experiments.errors import UserError
+from experiments.errors import Stopped, UserError
 
 # Name -> module with `main(arguments)`, and what it does.
 COMMANDS = {
@@ -12,6 +12,7 @@ COMMANDS = {
         "experiments.compare",
         "train every loss with one tuning budget and compare them on test",
     ),
+    "train": ("experiments.train", "train one network on many devices, with checkpoints"),
     "study": ("experiments.studies.commands", "questions that one comparison does not answer"),
     "datasets": ("experiments.datasets.commands", "list, describe and prepare data sets"),
 }
@@ -36,6 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except Stopped as stopped:
+        print(stopped, file=sys.stderr)
+        return stopped.code
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from what is done", file=sys.stderr)
         return 130

@@ -232,9 +232,9 @@ def dense(dataset: Dataset) -> Dataset:
     return dataclasses.replace(dataset, features=flat.astype(np.float32) / 255)
 
 
-def make_problem(dataset: Dataset, seeds: int) -> Problem:
-    """Splits by seed, and the standardisation of each seed's training rows."""
-    splits, how = of_dataset(dataset, seeds)
+def make_problem(dataset: Dataset, seeds: int, first: int = 0) -> Problem:
+    """Splits by seed, from `first` on, and the standardisation of each seed's training rows."""
+    splits, how = of_dataset(dataset, seeds, first)
     where = np.ones(dataset.labels.shape, bool) if dataset.where is None else dataset.where
     train = [dataset.features[rows[rows >= 0]] for rows in splits.train]
     shift = np.stack([x.mean(0) for x in train])

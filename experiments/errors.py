@@ -1,5 +1,16 @@
-"""The one exception that a command turns into a single line and exit code 2."""
+"""The exceptions that a command turns into a single line and an exit code."""
 
 
 class UserError(Exception):
-    """A mistake in what the user asked for; the message names it and what was expected."""
+    """A mistake in what the user asked for; the message names it and what was expected.
+
+    The exit code is 2.
+    """
+
+
+class Stopped(Exception):
+    """A run that ended early, with what it did so far kept; the message says where it is."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code

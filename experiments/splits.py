@@ -22,25 +22,27 @@ class Splits(NamedTuple):
     test: Rows
 
 
-def of_dataset(dataset: Dataset, seeds: int) -> tuple[Splits, str]:
+def of_dataset(dataset: Dataset, seeds: int, first: int = 0) -> tuple[Splits, str]:
     """The source's own test examples where it has them, else stratified; and which, in words.
 
     A source with train and test but no validation gets 20 % of train for validation, stratified
-    by seed. One with neither is split as `stratified` does. A missing label counts as absent here.
+    by seed, from `first` on. One with neither is split as `stratified` does. A missing label
+    counts as absent here.
 
     Raises:
       UserError: a part would be empty.
     """
     parts = dataset.parts or {}
     if "train" not in parts or "test" not in parts:
-        return stratified(dataset.labels, seeds), "stratified 60/20/20 by seed"
+        return stratified(dataset.labels, seeds, first), "stratified 60/20/20 by seed"
     train, test = parts["train"], parts["test"]
     per_seed: list[tuple[Numbers, Numbers]]
     if "validation" in parts:
         per_seed = [(train, parts["validation"])] * seeds
         how = "the source's train, validation and test"
     else:
-        per_seed = [_split(dataset.labels, train, 0.2, seed) for seed in range(seeds)]
+        seeds_of = range(first, first + seeds)
+        per_seed = [_split(dataset.labels, train, 0.2, seed) for seed in seeds_of]
         how = "the source's train and test; validation is 20 % of train, stratified by seed"
     _check("validation", per_seed[0][1], len(train))
     return Splits(
@@ -50,14 +52,14 @@ def of_dataset(dataset: Dataset, seeds: int) -> tuple[Splits, str]:
     ), how
 
 
-def stratified(labels: npt.NDArray[np.bool_], seeds: int) -> Splits:
-    """60 % train, 20 % validation, 20 % test per seed, by iterative stratification.
+def stratified(labels: npt.NDArray[np.bool_], seeds: int, first: int = 0) -> Splits:
+    """60 % train, 20 % validation, 20 % test per seed from `first` on, by iterative stratification.
 
     Raises:
       UserError: a part would be empty.
     """
     parts: tuple[list[Numbers], ...] = ([], [], [])
-    for seed in range(seeds):
+    for seed in range(first, first + seeds):
         rest, test = _split(labels, np.arange(len(labels)), 0.2, seed)
         train, validation = _split(labels, rest, 0.25, seed)
         for collected, rows, name in zip(

@@ -182,8 +182,8 @@ def label_indices(indices: Any, like: Array, name: str) -> Int[Array, "*batch po
         raise TypeError(f"{name} must be integers, got {indices.dtype}")
     if like.ndim == 0 or indices.shape[:-1] != like.shape[:-1] or indices.ndim == 0:
         raise ValueError(
-            f"{name} must be [..., max_positives] with one row for each example, "
-            f"got {name} {indices.shape} for examples {like.shape[:-1]}"
+            f"{name} must be [..., max_positives] with the leading axes {like.shape[:-1]}, "
+            f"got {indices.shape}"
         )
     # A small integer type may not hold the number of labels.
     return indices.astype(jnp.int32)

@@ -2,6 +2,7 @@
 
 from sigmoidf1_jax.training.accumulation import Accumulated, accumulate
 from sigmoidf1_jax.training.batch import Batch, pad
+from sigmoidf1_jax.training.checkpoints import Checkpointer
 from sigmoidf1_jax.training.collectives import complete_gradient, varying
 from sigmoidf1_jax.training.distributed import initialize_distributed
 from sigmoidf1_jax.training.forward import Forward, forward
@@ -20,6 +21,7 @@ from sigmoidf1_jax.training.step import Step, TrainState, initial_state, train_s
 __all__ = [
     "Accumulated",
     "Batch",
+    "Checkpointer",
     "Forward",
     "Moving",
     "Population",

@@ -169,9 +169,23 @@ def data_parallel(
                     f"along {BATCH!r}" + (" (padding is off)" if not padding else "")
                 )
             batch = pad(batch, local)
-        return compiled(state, place(batch))
+        state, metrics = compiled(state, place(batch))
+        if how == "pmap" and jax.process_count() > 1:
+            # pmap knows the devices of its process only; the other modes return global arrays.
+            everywhere = NamedSharding(mesh, whole)
+            state = jax.tree.map(lambda x: _of_all_processes(x, everywhere), state)
+        return state, metrics
 
     return run
+
+
+def _of_all_processes(x: Any, everywhere: NamedSharding) -> Any:
+    """A global array of which every process has a copy already."""
+    if jax.numpy.issubdtype(x.dtype, jax.dtypes.prng_key):
+        data = _of_all_processes(jax.random.key_data(x), everywhere)
+        return jax.random.wrap_key_data(data, impl=jax.random.key_impl(x))
+    copies = [shard.data for shard in x.addressable_shards]
+    return jax.make_array_from_single_device_arrays(x.shape, everywhere, copies)
 
 
 def _batch_devices(mesh: Mesh) -> list[Any]:

@@ -294,7 +294,7 @@ def call(**changes):
         (
             {"labels": None, "label_indices": np.zeros((3, 2), int)},
             ValueError,
-            r"label_indices must be .* got label_indices \(3, 2\)",
+            r"label_indices must be .* leading axes \(9,\), got \(3, 2\)",
         ),
         ({"features": np.zeros((BATCH, 3), np.float32)}, ValueError, r"kernel \(4, 13\)"),
         ({"features": np.zeros((BATCH, 4), int)}, TypeError, "features must be floating"),

@@ -1,0 +1,95 @@
+"""A network's scores and metrics on rows of a data set, computed on all devices."""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpy.typing as npt
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Array
+
+from experiments.batches import Source, in_order
+from experiments.datasets.dataset import Rows
+from sigmoidf1_jax import metrics
+from sigmoidf1_jax.metrics import Stream
+from sigmoidf1_jax.training import Batch, TrainState
+
+
+@dataclasses.dataclass(frozen=True)
+class Predictor:
+    """What a network is evaluated with; every process gets the same numbers.
+
+    Attributes:
+      model: Flax module.
+      scores: logits -> scores whose natural threshold is 0.5.
+      num_labels: number of labels.
+      mesh: devices, with an axis "batch".
+      batch_size: examples that are evaluated at once; the last batch is padded and masked.
+    """
+
+    model: nn.Module
+    scores: Callable[[Array], Array]
+    num_labels: int
+    mesh: Mesh
+    batch_size: int
+
+    def streams(self) -> dict[str, Stream]:
+        """Name -> metric of the decisions at 0.5."""
+        f1 = functools.partial(Stream, metrics.f1, self.num_labels)
+        return {
+            "micro_f1": f1(average="micro"),
+            "macro_f1": f1(average="macro"),
+            "samples_f1": f1(average="samples"),
+            "hamming_loss": Stream(metrics.hamming_loss, self.num_labels),
+        }
+
+    def evaluate(self, state: TrainState, source: Source, rows: Rows) -> dict[str, float]:
+        """The metrics of `streams` on these rows, batch by batch."""
+        streams = self.streams()
+        sums: Any = jax.device_get({name: stream.empty() for name, stream in streams.items()})
+        for batch in in_order(source, rows, self._size()):
+            sums = self._update(state.params, state.model_state, sums, self._place(batch))
+        # Sums are on all devices of all processes; their values on any one of them will do.
+        sums = jax.device_get(sums)
+        return {name: float(stream.compute(sums[name])) for name, stream in streams.items()}
+
+    def predict(self, state: TrainState, source: Source, rows: Rows) -> npt.NDArray[np.float32]:
+        """The scores of these rows, [rows, num_labels]."""
+        parts = [
+            np.asarray(self._scores(state.params, state.model_state, self._place(batch).inputs))
+            for batch in in_order(source, rows, self._size())
+        ]
+        return np.concatenate(parts)[: len(rows)]
+
+    def _size(self) -> int:
+        devices = self.mesh.shape["batch"]
+        return -(-self.batch_size // devices) * devices
+
+    def _place(self, batch: Batch) -> Batch:
+        divided = NamedSharding(self.mesh, PartitionSpec("batch"))
+        return jax.tree.map(lambda x: jax.make_array_from_process_local_data(divided, x), batch)
+
+    @functools.partial(jax.jit, static_argnums=0)
+    def _update(self, params: Any, model_state: Any, sums: Any, batch: Batch) -> Any:
+        scores = self._apply(params, model_state, batch.inputs)
+        updated = {
+            name: stream.update(sums[name], scores >= 0.5, batch.labels, where=batch.where)
+            for name, stream in self.streams().items()
+        }
+        return self._replicated(updated)
+
+    @functools.partial(jax.jit, static_argnums=0)
+    def _scores(self, params: Any, model_state: Any, inputs: Any) -> Array:
+        scores: Array = self._replicated(self._apply(params, model_state, inputs))
+        return scores
+
+    def _apply(self, params: Any, model_state: Any, inputs: Any) -> Array:
+        return self.scores(jnp.asarray(self.model.apply({"params": params, **model_state}, inputs)))
+
+    def _replicated(self, tree: Any) -> Any:
+        return jax.lax.with_sharding_constraint(tree, NamedSharding(self.mesh, PartitionSpec()))

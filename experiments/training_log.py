@@ -1,0 +1,110 @@
+"""Metrics of a training run: lines of JSON and TensorBoard events, and a guard against NaN."""
+
+import collections
+import importlib.util
+import json
+import math
+import pathlib
+from typing import Any
+
+import jax
+
+from experiments import storage
+
+# Metrics are fetched this many steps late, so that the device need not wait for the host; nor
+# does the host run further ahead.
+DELAY = 8
+
+
+class Log:
+    """Writes `metrics.jsonl`, one line per step, and TensorBoard events beside it.
+
+    Lines after the step that the run goes on from are dropped, so that no step appears twice.
+
+    Args:
+      folder: of the run; None writes nothing (other processes than the first).
+      start: step that the run goes on from.
+    """
+
+    def __init__(self, folder: pathlib.Path | None, start: int) -> None:
+        self.loss = math.nan
+        self._pending: collections.deque[dict[str, Any]] = collections.deque()
+        self._file = self._events = None
+        if folder is None:
+            return
+        path = folder / "metrics.jsonl"
+        storage.write_text(path, "".join(_lines(path, start)))
+        self._file = path.open("a", encoding="utf-8")
+        if importlib.util.find_spec("tensorboardX"):
+            from tensorboardX import SummaryWriter
+
+            events = str(folder / "tensorboard")
+            self._events = SummaryWriter(events, purge_step=start + 1)
+
+    def add(self, step: int, epoch: int, metrics: dict[str, jax.Array]) -> None:
+        """Takes the metrics of a step, still being computed.
+
+        Raises:
+          FloatingPointError: those of an earlier step are not finite; names the step.
+        """
+        self._pending.append({"step": step, "epoch": epoch, **metrics})
+        while len(self._pending) > DELAY:
+            self._write(self._fetch())
+
+    def drain(self, validation: dict[str, float] | None = None) -> None:
+        """Writes what is pending, with the metrics on validation after the newest step.
+
+        Raises:
+          FloatingPointError: as `add`.
+        """
+        while self._pending:
+            record = self._fetch()
+            if validation is not None and not self._pending:
+                record["validation"] = validation
+            self._write(record)
+        if self._file is not None:
+            self._file.flush()
+
+    def close(self) -> None:
+        """Closes the files; what is pending is dropped."""
+        for file in (self._file, self._events):
+            if file is not None:
+                file.close()
+
+    def _fetch(self) -> dict[str, Any]:
+        record = self._pending.popleft()
+        for name, value in record.items():
+            if isinstance(value, jax.Array):
+                record[name] = float(value)
+                if not math.isfinite(record[name]):
+                    title = name.replace("_", " ")
+                    raise FloatingPointError(f"step {record['step']}: {title} is {record[name]}")
+        self.loss = record["loss"]
+        return record
+
+    def _write(self, record: dict[str, Any]) -> None:
+        if self._file is not None:
+            self._file.write(json.dumps(record, allow_nan=False) + "\n")
+        if self._events is not None:
+            step = record["step"]
+            for name in record.keys() - {"step", "epoch", "validation"}:
+                self._events.add_scalar(f"train/{name}", record[name], step)
+            for name, value in record.get("validation", {}).items():
+                self._events.add_scalar(f"validation/{name}", value, step)
+
+
+def read(path: pathlib.Path) -> list[dict[str, Any]]:
+    """The records of a `metrics.jsonl`."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def _lines(path: pathlib.Path, last: int) -> list[str]:
+    """The lines of the steps up to `last`; what a killed process left unfinished comes after."""
+    if not last or not path.exists():
+        return []
+    kept = []
+    for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
+        if not line.endswith("\n") or json.loads(line)["step"] > last:
+            break
+        kept.append(line)
+    return kept

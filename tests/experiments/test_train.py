@@ -1,0 +1,343 @@
+"""The train command end to end on small data: resumption, guards, mistakes."""
+
+import json
+import os
+import shutil
+import signal
+
+import jax
+import numpy as np
+import pytest
+
+pytest.importorskip("river", reason="training needs the experiments extra")
+
+import tyro
+
+from experiments import __main__, batches, train, training_log
+from sigmoidf1_jax import training
+from tests.experiments import check_kill
+from tests.experiments.small_train import OPTIONS, main, registered, small
+
+# One worker for all, so that one shape compiles once.
+pytestmark = pytest.mark.xdist_group("train")
+
+EPOCHS = ("--epochs", "4", "--checkpoint-every", "2")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _small_data():
+    with registered():
+        yield
+
+
+def options(*arguments):
+    return tyro.cli(train.Train, args=[*OPTIONS, *EPOCHS, *arguments])
+
+
+def run(folder, *arguments):
+    return main(["--output", str(folder), *EPOCHS, *arguments])
+
+
+def contents(folder, *arguments):
+    return check_kill.contents(folder, options(*arguments))
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The folder of a run in one piece."""
+    folder = tmp_path_factory.mktemp("whole")
+    assert run(folder) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def expected(whole):
+    return contents(whole)
+
+
+def test_a_run_leaves_what_it_promises(whole):
+    result = json.loads((whole / "result.json").read_text())
+    assert set(result["test"]) == {"all_positive", "fixed", "global", "per_label"}
+    assert result["config"]["hyper"] == {"smoothing": 0.0}
+    assert result["parameters"] == 6 * 8 + 8 + 8 * 4 + 4
+    records = training_log.read(whole / "metrics.jsonl")
+    assert [r["step"] for r in records] == list(range(1, 13))
+    assert [r["step"] for r in records if "validation" in r] == [3, 6, 9, 12]
+    # The best is the one that the metrics on validation say, the first of equals.
+    values = {r["step"]: r["validation"]["micro_f1"] for r in records if "validation" in r}
+    assert result["best_step"] == max(values, key=values.get)
+    assert result["validation"]["micro_f1"] == max(values.values())
+    assert (whole / "learning_curve.png").read_bytes().startswith(b"\x89PNG")
+    pytest.importorskip("tensorboardX")
+    assert list((whole / "tensorboard").glob("events*"))
+
+
+def test_streamed_metrics_and_test_metrics_are_those_of_the_best_parameters(whole):
+    setup = train.prepare(options())
+    like = jax.jit(setup.initial_state, out_shardings=setup.layout())()
+    checkpoints = training.Checkpointer(whole, setup.options.config())
+    state, validation = checkpoints.restore_best(like)
+    checkpoints.close()
+    from sklearn.metrics import f1_score
+
+    def scores(rows):
+        inputs = (setup.source.features[rows] - setup.source.shift) * setup.source.scale
+        return np.asarray(setup.model.apply({"params": state.params}, inputs))
+
+    result = json.loads((whole / "result.json").read_text())
+    for rows, values in (
+        (setup.validation, validation),
+        (setup.test, result["test"]["fixed"]),
+    ):
+        for average in ("micro", "macro", "samples"):
+            value = f1_score(
+                setup.source.labels[rows], scores(rows) >= 0, average=average, zero_division=0
+            )
+            # Sums of float32 against float64.
+            np.testing.assert_allclose(values[f"{average}_f1"], value, rtol=1e-6)
+
+
+def test_a_killed_run_goes_on_to_the_same_bits(tmp_path, expected):
+    # One true SIGKILL; `python -m tests.experiments.check_kill` does it at a dozen moments.
+    check_kill.kill_and_resume(tmp_path, [7], EPOCHS)
+    check_kill.assert_same(contents(tmp_path), expected)
+
+
+def interrupt(monkeypatch, step, how):
+    """Calls `how` after a step, before its checkpoint."""
+    add = training_log.Log.add
+
+    def interrupted(log, number, *arguments):
+        add(log, number, *arguments)
+        if number == step:
+            how()
+
+    monkeypatch.setattr(training_log.Log, "add", interrupted)
+
+
+def test_a_run_interrupted_in_every_way_goes_on_to_the_same_bits(
+    tmp_path, monkeypatch, expected, capsys
+):
+    def crash():
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        interrupt(patch, 1, crash)
+        with pytest.raises(MemoryError):
+            run(tmp_path)
+    for step, number, code in ((5, signal.SIGTERM, 143), (7, signal.SIGINT, 130)):
+        with monkeypatch.context() as patch:
+            interrupt(patch, step, lambda number=number: os.kill(os.getpid(), number))
+            capsys.readouterr()
+            assert run(tmp_path) == code
+        error = capsys.readouterr().err
+        assert error.startswith(f"{number.name} after step {step}: saved in {tmp_path}")
+        assert error.count("\n") == 1
+    with monkeypatch.context() as patch:
+        interrupt(patch, 11, crash)
+        with pytest.raises(MemoryError):
+            run(tmp_path)
+        assert "going on after step 7" in capsys.readouterr().out
+    assert run(tmp_path) == 0
+    assert "going on after step 10" in capsys.readouterr().out
+    check_kill.assert_same(contents(tmp_path), expected)
+
+
+def test_a_run_goes_on_with_other_devices(tmp_path, monkeypatch, expected):
+    with monkeypatch.context() as patch:
+        interrupt(patch, 5, lambda: os.kill(os.getpid(), signal.SIGTERM))
+        assert run(tmp_path) == 143
+    # Labels in two, and the ragged batches over two: both padded and divided.
+    arguments = [*EPOCHS, "--how", "jit", "--label-devices", "2"]
+    devices = {"XLA_FLAGS": "--xla_force_host_platform_device_count=4", "PJRT_NPROC": "32"}
+    assert check_kill.start(tmp_path, arguments, **devices).wait() == 0
+    got = contents(tmp_path)
+    assert got[1] == expected[1]
+    for one, other in zip(got[0], expected[0], strict=True):
+        # Seven steps of Adam on sums that are taken in another order.
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
+
+
+def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_checkpoint(
+    tmp_path, monkeypatch, capsys
+):
+    log = training_log.Log.add
+
+    def poisoned(self, step, epoch, metrics):
+        if step == 8:
+            metrics = {**metrics, "loss": jax.numpy.float32(np.nan)}
+        log(self, step, epoch, metrics)
+
+    monkeypatch.setattr(training_log.Log, "add", poisoned)
+    assert run(tmp_path) == 1
+    error = capsys.readouterr().err
+    assert error == f"stopped at step 8: loss is nan; step 6 is kept in {tmp_path}\n"
+    assert [r["step"] for r in training_log.read(tmp_path / "metrics.jsonl")] == list(range(1, 8))
+
+
+def test_a_learning_rate_that_explodes_stops_before_any_bad_checkpoint(tmp_path, capsys):
+    assert run(tmp_path, "--learning-rate", "1e38", "--checkpoint-every", "1") == 1
+    assert "stopped at step" in capsys.readouterr().err
+    for path in (tmp_path / "last").glob("*"):
+        setup = train.prepare(options("--learning-rate", "1e38"))
+        like = jax.jit(setup.initial_state, out_shardings=setup.layout())()
+        checkpoints = training.Checkpointer(tmp_path, setup.options.config())
+        state, _ = checkpoints.restore(like)
+        checkpoints.close()
+        assert train._finite(state.params), path
+
+
+def test_a_folder_of_another_run_is_refused_by_its_fields(whole, capsys):
+    assert run(whole, "--learning-rate", "0.5", "--seed", "3") == 2
+    error = capsys.readouterr().err
+    assert "learning_rate is 0.003 there and 0.5 here" in error
+    assert "seed is 0 there and 3 here" in error
+    assert "--no-resume" in error
+    assert error.count("\n") == 1
+
+
+def test_no_resume_starts_over(whole, tmp_path, capsys):
+    shutil.copytree(whole, tmp_path, dirs_exist_ok=True)
+    assert run(tmp_path, "--no-resume", "--epochs", "1") == 0
+    assert "going on" not in capsys.readouterr().out
+    assert [r["step"] for r in training_log.read(tmp_path / "metrics.jsonl")] == [1, 2, 3]
+    assert {p.name for p in (tmp_path / "last").iterdir()} == {"2", "3"}
+
+
+# When one array cannot be read, Orbax's other readers report to an event loop that is gone.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_corrupt_last_checkpoint_falls_back_with_a_warning(whole, tmp_path, expected, capsys):
+    shutil.copytree(whole, tmp_path, dirs_exist_ok=True)
+    for path in (tmp_path / "last" / "12" / "state").rglob("d/*"):
+        path.write_bytes(path.read_bytes()[:40])
+    assert run(tmp_path) == 0
+    out = capsys.readouterr().out
+    assert "warning: checkpoint" in out
+    assert "last/12 cannot be used" in out
+    assert "going on after step 10" in out
+    check_kill.assert_same(contents(tmp_path), expected)
+
+
+def test_the_state_of_a_loss_is_resumed_too(tmp_path):
+    setup = train.prepare(options("--epochs", "2", "--loss", "average_precision"))
+    state = jax.jit(setup.initial_state, out_shardings=setup.layout())()
+    step = training.data_parallel(setup.step(1), setup.mesh)
+    stream = batches.shuffled(
+        setup.source, setup.train, seed=0, epochs=2, batch_size=32, padding=True
+    )
+    for number, batch in enumerate(stream, 1):
+        state, _ = step(state, batch)
+        if number == 4:
+            checkpoints = training.Checkpointer(tmp_path, setup.options.config())
+            checkpoints.save(state, stream.get_state())
+            checkpoints.close()
+    like = jax.jit(setup.initial_state, out_shardings=setup.layout())()
+    again, data_state = training.Checkpointer(tmp_path, setup.options.config()).restore(like)
+    stream = batches.shuffled(
+        setup.source, setup.train, seed=0, epochs=2, batch_size=32, padding=True
+    )
+    stream.set_state(data_state)
+    for batch in stream:
+        again, _ = step(again, batch)
+    for one, other in zip(
+        jax.tree.leaves((state.params, state.loss_state)),
+        jax.tree.leaves((again.params, again.loss_state)),
+        strict=True,
+    ):
+        assert np.asarray(one).tobytes() == np.asarray(other).tobytes()
+
+
+def test_every_row_is_used_once_in_an_epoch_and_the_order_changes():
+    setup = train.prepare(options())
+    rows = setup.train
+    features = np.arange(len(small().features), dtype=np.float32)[:, None]
+    source = setup.source._replace(
+        features=features, shift=np.zeros(1, np.float32), scale=np.ones(1, np.float32)
+    )
+
+    def epochs(seed, padding=True):
+        stream = batches.shuffled(source, rows, seed=seed, epochs=2, batch_size=32, padding=padding)
+        parts = [(b.inputs[:, 0], b.where.all(1)) for b in stream]
+        assert {len(x) for x, _ in parts} == ({32} if padding else {32, len(rows) % 32})
+        return [np.concatenate([x[w] for x, w in parts[i : i + 3]]) for i in (0, 3)]
+
+    first, second = epochs(0)
+    np.testing.assert_array_equal(np.sort(first), rows)
+    np.testing.assert_array_equal(np.sort(second), rows)
+    assert not np.array_equal(first, second)
+    assert not np.array_equal(first, epochs(1)[0])
+    np.testing.assert_array_equal(first, epochs(0, padding=False)[0])
+
+
+def test_global_batches_do_not_depend_on_the_number_of_processes(monkeypatch):
+    setup = train.prepare(options())
+
+    def inputs(processes, index):
+        monkeypatch.setattr(jax, "process_count", lambda: processes)
+        monkeypatch.setattr(jax, "process_index", lambda: index)
+        stream = batches.shuffled(
+            setup.source, setup.train, seed=0, epochs=1, batch_size=32, padding=True
+        )
+        return [(b.inputs, b.where) for b in stream]
+
+    for one, *parts in zip(inputs(1, 0), *(inputs(4, i) for i in range(4)), strict=True):
+        for i in range(2):
+            np.testing.assert_array_equal(one[i], np.concatenate([p[i] for p in parts]))
+
+
+def test_micro_batches_change_nothing_but_rounding(tmp_path, whole, expected):
+    assert run(tmp_path, "--micro-batches", "3") == 0
+    got = contents(tmp_path, "--micro-batches", "3")
+    for one, other in zip(got[0], expected[0], strict=True):
+        # Twelve steps of Adam on sums that are taken in another order.
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
+
+
+def test_dry_run_estimates_and_writes_nothing(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["--dry-run"]) == 0
+    lines = capsys.readouterr().out
+    assert "parameters                  92\n" in lines
+    assert "3 of 32 examples, 180 in all" in lines
+    flops = float(lines.split("FLOPs of a step")[1].split()[0])
+    # Two products forward and three backward (none for the inputs), 2 FLOPs per entry; the rest
+    # is elementwise, on few entries.
+    products = 2 * 32 * (2 * 6 * 8 + 3 * 8 * 4)
+    assert products < flops < 3 * products
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--dataset", "nothing"], "unknown data set 'nothing'"),
+        (["--loss", "sigmoid"], "unknown loss 'sigmoid'; known: binary_cross_entropy, "),
+        (["--hyper", "slope=2"], "--hyper slope=2: macro_soft_f1 has no hyperparameter 'slope'"),
+        (["--hyper", "smoothing=x"], "--hyper smoothing=x: expected KEY=NUMBER"),
+        (["--hyper", "smoothing=-1"], "cannot train macro_soft_f1 so: smoothing must be"),
+        (["--epochs", "0"], "--epochs must be >= 1, got 0"),
+        (["--learning-rate", "-1"], "--learning-rate must be >= 0 and finite, got -1.0"),
+        (["--moving-decay", "1"], "cannot train macro_soft_f1 so: decay must be"),
+        (["--loss", "tencent", "--moving-decay", "0.9"], "cannot train tencent so: objective"),
+        (["--loss", "average_precision", "--micro-batches", "2"], "cannot train average_precision"),
+        (["--label-devices", "2"], "--label-devices > 1 needs --how jit"),
+        (["--label-devices", "3", "--how", "jit"], "cannot train macro_soft_f1 so: label must be"),
+        (["--no-padding", "--micro-batches", "5"], "a batch has 32 examples, which 5 devices"),
+        (["--no-padding", "--micro-batches", "4"], "the last batch of an epoch has 26 examples"),
+        (["--output", "/dev/null/x"], "cannot write to the output folder /dev/null/x"),
+    ],
+)
+def test_mistakes_cost_one_line_and_exit_code_2(arguments, message, capsys):
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {message}")
+    assert error.count("\n") == 1
+
+
+def test_help_gives_an_example_and_the_exit_codes(capsys):
+    with pytest.raises(SystemExit) as helped:
+        __main__.main(["train", "--help"])
+    assert helped.value.code == 0
+    text = capsys.readouterr().out
+    assert "Example: python -m experiments train" in text
+    assert "143 after SIGTERM" in text

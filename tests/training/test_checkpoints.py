@@ -1,0 +1,253 @@
+"""Checkpoints: bit-exact, of one configuration, and intact or not used."""
+
+import sys
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+pytest.importorskip("orbax.checkpoint", reason="checkpoints need the experiments extra")
+
+import sigmoidf1_jax as sf
+from sigmoidf1_jax import training
+from sigmoidf1_jax.training import Checkpointer
+
+# When one array cannot be read, Orbax's other readers report to an event loop that is gone.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+CONFIG = {"loss": "soft_f1", "hidden": (8, 4), "rate": 0.1}
+
+
+class Network(nn.Module):
+    """With running statistics, and parameters of two dtypes."""
+
+    @nn.compact
+    def __call__(self, x, train=False):
+        x = nn.BatchNorm(use_running_average=not train)(nn.Dense(4)(x))
+        return nn.Dense(3, param_dtype=jnp.bfloat16)(x).astype(jnp.float32)
+
+
+def initial(objective):
+    optimizer = optax.adamw(optax.cosine_decay_schedule(0.1, 10))
+    inputs = jnp.zeros((1, 2))
+    return training.initial_state(Network(), objective, optimizer, jax.random.key(7), inputs, 3)
+
+
+def trained(objective):
+    """A state in which no array is as it was at the start."""
+    rng = np.random.default_rng(0)
+    state = initial(objective)
+    key, state = state.key, state._replace(key=None)
+    state = jax.tree.map(lambda x: jnp.asarray(10 * rng.normal(size=x.shape), x.dtype), state)
+    return state._replace(key=jax.random.fold_in(key, 1))
+
+
+def plain(state):
+    return [
+        np.asarray(jax.random.key_data(x) if jnp.issubdtype(x.dtype, jax.dtypes.prng_key) else x)
+        for x in jax.tree.leaves(state)
+    ]
+
+
+def assert_same_bits(one, other):
+    assert jax.tree.structure(one) == jax.tree.structure(other)
+    for x, y in zip(plain(one), plain(other), strict=True):
+        assert (x.dtype, x.shape) == (y.dtype, y.shape)
+        assert x.tobytes() == y.tobytes()
+
+
+@pytest.fixture(scope="module")
+def state():
+    return trained(sf.objectives.cost_sensitive_f_beta())
+
+
+def at(state, step):
+    return state._replace(step=jnp.int32(step))
+
+
+def saved(folder, state, steps, values=None):
+    checkpoints = Checkpointer(folder, CONFIG)
+    for i, step in enumerate(steps):
+        metrics = None if values is None else {"micro_f1": values[i], "loss": 1.0}
+        checkpoints.save(at(state, step), {"next_index": step}, metrics)
+    checkpoints.close()
+
+
+def damage(folder, name, step, change):
+    """Changes the content of all files with arrays; None deletes them."""
+    for path in (folder / name / str(step) / "state").rglob("d/*"):
+        content = change(path.read_bytes())
+        path.unlink()
+        if content is not None:
+            path.write_bytes(content)
+
+
+def flip(content):
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+
+
+@pytest.mark.parametrize(
+    "objective",
+    [
+        sf.objectives.soft_f1(),
+        sf.objectives.cost_sensitive_f_beta(),
+        training.moving(sf.objectives.soft_f1(), 0.9),
+    ],
+    ids=["stateless", "stateful", "moving"],
+)
+def test_every_array_comes_back_bit_by_bit(objective, tmp_path):
+    state = trained(objective)
+    saved(tmp_path, state, [2])
+    restored, data = Checkpointer(tmp_path, CONFIG).restore(initial(objective))
+    assert data == {"next_index": 2}
+    assert_same_bits(restored, at(state, 2))
+    assert jax.random.uniform(restored.key) == jax.random.uniform(state.key)
+
+
+def test_awkward_numbers_keep_their_bits(state, tmp_path):
+    odd = np.array([np.nan, -0.0, np.inf, 1e-45, 3.0], np.float32)
+    odd = odd.view(np.uint32) | np.array([0x1234, 0, 0, 0, 0], np.uint32)
+    odd = {
+        "x": jnp.asarray(odd.view(np.float32)),
+        "yes": jnp.array([True, False]),
+        "empty": jnp.zeros((0, 3)),
+    }
+    odd = state._replace(params=odd, step=jnp.int32(1))
+    checkpoints = Checkpointer(tmp_path, CONFIG)
+    checkpoints.save(odd)
+    assert_same_bits(checkpoints.restore(odd)[0], odd)
+    checkpoints.close()
+
+
+def test_keys_of_another_implementation(state, tmp_path):
+    other = at(state._replace(key=jax.random.key(3, impl="rbg")), 1)
+    saved(tmp_path, other, [1])
+    assert_same_bits(Checkpointer(tmp_path, CONFIG).restore(other)[0], other)
+
+
+def test_the_newest_stay_and_the_best_stays(state, tmp_path):
+    saved(tmp_path, state, range(1, 7), [0.1, 0.5, 0.3, 0.5, 0.4, 0.2])
+    assert {p.name for p in (tmp_path / "last").iterdir()} == {"5", "6"}
+    checkpoints = Checkpointer(tmp_path, CONFIG)
+    assert checkpoints.last_step == 6
+    best, metrics = checkpoints.restore_best(state)
+    # The first of equals.
+    assert int(best.step) == 2
+    assert metrics == {"micro_f1": 0.5, "loss": 1.0}
+
+
+def test_nothing_saved_restores_nothing(state, tmp_path):
+    checkpoints = Checkpointer(tmp_path, CONFIG)
+    assert checkpoints.last_step is None
+    assert checkpoints.restore(state) is None
+    assert checkpoints.restore_best(state) is None
+
+
+def test_a_step_that_comes_again_is_written_again(state, tmp_path):
+    saved(tmp_path, state, [1, 2], [0.1, 0.5])
+    saved(tmp_path, state, [2], [0.6])
+    checkpoints = Checkpointer(tmp_path, CONFIG)
+    assert checkpoints.restore_best(state)[1]["micro_f1"] == 0.6
+    assert checkpoints.last_step == 2
+
+
+def test_another_configuration_is_refused_by_its_fields(state, tmp_path):
+    saved(tmp_path, state, [1])
+    other = {"loss": "jaccard", "hidden": [8, 4], "epochs": 3}
+    with pytest.raises(ValueError, match="another configuration") as refused:
+        Checkpointer(tmp_path, other)
+    message = str(refused.value)
+    assert "loss is 'soft_f1' there and 'jaccard' here" in message
+    assert "epochs is 'missing' there and 3 here" in message
+    assert "hidden" not in message
+
+
+@pytest.mark.parametrize("kind", ["truncated", "flipped", "missing", "no metadata"])
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(kind, state, tmp_path):
+    saved(tmp_path, state, [1, 2])
+    if kind == "no metadata":
+        (tmp_path / "last" / "2" / "meta" / "metadata").write_text("{")
+    else:
+        changes = {
+            "truncated": lambda content: content[: len(content) // 2],
+            "flipped": flip,
+            "missing": lambda content: None,
+        }
+        damage(tmp_path, "last", 2, changes[kind])
+    checkpoints = Checkpointer(tmp_path, CONFIG)
+    with pytest.warns(RuntimeWarning, match="last/2 cannot be used"):
+        restored, data = checkpoints.restore(state)
+    assert data == {"next_index": 1}
+    assert_same_bits(restored, at(state, 1))
+    # And the run goes on from there, over the step that was damaged.
+    checkpoints.save(at(state, 2), {"next_index": 2})
+    assert int(checkpoints.restore(state)[0].step) == 2
+    checkpoints.close()
+
+
+def test_a_best_checkpoint_that_cannot_be_read_is_replaced_by_the_next(state, tmp_path):
+    saved(tmp_path, state, [1], [0.9])
+    (tmp_path / "best" / "1" / "meta" / "metadata").write_text("{")
+    saved(tmp_path, state, [2], [0.3])
+    best, metrics = Checkpointer(tmp_path, CONFIG).restore_best(state)
+    assert (int(best.step), metrics["micro_f1"]) == (2, 0.3)
+
+
+def test_arrays_that_do_not_match_their_checksum_are_refused(state, tmp_path, monkeypatch):
+    saved(tmp_path, state, [1])
+    monkeypatch.setattr(training.checkpoints, "_checksum", lambda tree: 0)
+    saved(tmp_path, state, [2])
+    monkeypatch.undo()
+    with pytest.warns(RuntimeWarning, match="do not match their checksum"):
+        restored, _ = Checkpointer(tmp_path, CONFIG).restore(state)
+    assert int(restored.step) == 1
+
+
+def test_the_checksum_sees_every_bit_and_every_place():
+    checksum = training.checkpoints._checksum
+    x = jnp.arange(6.0).reshape(2, 3)
+    value = checksum({"x": x})
+    bits = np.asarray(x).view(np.uint32)
+    for i in range(6):
+        for bit in (0, 13, 31):
+            other = bits.copy()
+            other.flat[i] ^= 1 << bit
+            assert checksum({"x": jnp.asarray(other.view(np.float32))}) != value
+    assert checksum({"x": x[::-1]}) != value
+    assert checksum({"x": x[:1], "y": x[1:]}) != checksum({"x": x[1:], "y": x[:1]})
+
+
+def test_when_no_checkpoint_is_intact_nothing_is_deleted(state, tmp_path):
+    saved(tmp_path, state, [1])
+    damage(tmp_path, "last", 1, flip)
+    checkpoints = Checkpointer(tmp_path, CONFIG)
+    with (
+        pytest.warns(RuntimeWarning, match="cannot be used"),
+        pytest.raises(ValueError, match=r"no checkpoint in .*last is intact"),
+    ):
+        checkpoints.restore(state)
+    assert (tmp_path / "last" / "1").exists()
+
+
+def test_a_save_that_was_cut_off_is_no_checkpoint(state, tmp_path):
+    saved(tmp_path, state, [1])
+    (tmp_path / "last" / "2.orbax-checkpoint-tmp" / "state").mkdir(parents=True)
+    restored, _ = Checkpointer(tmp_path, CONFIG).restore(state)
+    assert int(restored.step) == 1
+
+
+def test_mistakes(state, tmp_path, monkeypatch):
+    with pytest.raises(ValueError, match="keep must be >= 1, got 0"):
+        Checkpointer(tmp_path, CONFIG, keep=0)
+    checkpoints = Checkpointer(tmp_path, CONFIG)
+    with pytest.raises(TypeError, match="JSON"):
+        checkpoints.save(state, object())
+    with pytest.raises(KeyError, match="micro_f1"):
+        checkpoints.save(state, None, {"macro_f1": 0.5})
+    monkeypatch.setitem(sys.modules, "orbax.checkpoint", None)
+    with pytest.raises(ImportError, match="pip install 'sigmoidf1-jax\\[experiments\\]'"):
+        Checkpointer(tmp_path, CONFIG)
