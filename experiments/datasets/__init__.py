@@ -6,12 +6,18 @@ from collections.abc import Callable
 
 from experiments.datasets.dataset import Dataset, drop_rare_labels, drop_unlabelled
 from experiments.datasets.options import Options
+from experiments.datasets.simulated import simulated
+from experiments.datasets.sklearn_multilabel import sklearn_multilabel
 from experiments.datasets.yeast import yeast
 from experiments.errors import UserError
 
 __all__ = ["KINDS", "LOADERS", "Dataset", "Options", "builder_classes", "load"]
 
-LOADERS: dict[str, Callable[[], Dataset]] = {"yeast": yeast}
+LOADERS: dict[str, Callable[[], Dataset]] = {
+    "yeast": yeast,
+    "simulated": simulated,
+    "sklearn_multilabel": sklearn_multilabel,
+}
 
 _TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 _SPARSE = (".svm", ".svmlight", ".libsvm", ".txt")

@@ -8,6 +8,7 @@ from experiments.errors import UserError
 # Name -> module with `main(arguments)`, and what it asks.
 STUDIES = {
     "batch_size": ("experiments.studies.batch_size", "which macro F1 loss survives small batches"),
+    "simulated": ("experiments.studies.simulated", "how far losses end from the best possible F1"),
 }
 
 
