@@ -115,6 +115,8 @@ def main(arguments):
             worst[way] = max(worst.get(way, (0.0, "")), (float(relative), name))
             # As it goes: all losses take a while.
             print(f"{name}, {way}: {relative:.1e}", file=sys.stderr, flush=True)
+        # Hundreds of programs would use up the memory maps of a process.
+        jax.clear_caches()
     for way, (relative, name) in worst.items():
         print(f"{dtype.__name__} {way}: {relative:.1e} ({name}), {len(chosen)} losses")
     return any(not relative <= TOLERANCE[dtype.__name__] for relative, _ in worst.values())
