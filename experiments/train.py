@@ -256,6 +256,10 @@ class Setup(NamedTuple):
     batch_size: int
     per_epoch: int
 
+    def config(self) -> dict[str, Any]:
+        """What determines the result: the options, and what is in the data."""
+        return {**self.options.config(), "fingerprint": fingerprint(self.problem.dataset)}
+
     def initial_state(self) -> TrainState:
         """The state before the first step; abstract under `jax.eval_shape`."""
         inputs = jnp.zeros((1, self.source.features.shape[1]), jnp.float32)
@@ -354,7 +358,7 @@ def run(options: Train, console: Console | None = None) -> pathlib.Path:
     started = time.monotonic()
     setup = prepare(options)
     options = setup.options
-    config = {**options.config(), "fingerprint": fingerprint(setup.problem.dataset)}
+    config = setup.config()
     name = f"{options.loss}-{storage.digest(config)}"
     folder = options.output or (pathlib.Path("results", "train", setup.problem.dataset.name, name))
     if first:
@@ -563,7 +567,7 @@ def judge(
     return {
         "schema": SCHEMA,
         "dataset": compare.describe(problem.dataset),
-        "config": setup.options.config(),
+        "config": setup.config(),
         "versions": storage.versions(),
         "parameters": _count(state.params),
         "best_step": int(state.step),

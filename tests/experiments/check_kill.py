@@ -47,7 +47,7 @@ def contents(folder, options):
     with registered():
         setup = train.prepare(options)
     like = jax.jit(setup.initial_state, out_shardings=setup.layout())()
-    checkpoints = Checkpointer(folder, setup.options.config())
+    checkpoints = Checkpointer(folder, setup.config())
     last, data_state = checkpoints.restore(like)
     best, metrics = checkpoints.restore_best(like)
     checkpoints.close()

@@ -75,7 +75,7 @@ def test_a_run_leaves_what_it_promises(whole):
 def test_streamed_metrics_and_test_metrics_are_those_of_the_best_parameters(whole):
     setup = train.prepare(options())
     like = jax.jit(setup.initial_state, out_shardings=setup.layout())()
-    checkpoints = training.Checkpointer(whole, setup.options.config())
+    checkpoints = training.Checkpointer(whole, setup.config())
     state, validation = checkpoints.restore_best(like)
     checkpoints.close()
     from sklearn.metrics import f1_score
@@ -181,7 +181,7 @@ def test_a_learning_rate_that_explodes_stops_before_any_bad_checkpoint(tmp_path,
     for path in (tmp_path / "last").glob("*"):
         setup = train.prepare(options("--learning-rate", "1e38"))
         like = jax.jit(setup.initial_state, out_shardings=setup.layout())()
-        checkpoints = training.Checkpointer(tmp_path, setup.options.config())
+        checkpoints = training.Checkpointer(tmp_path, setup.config())
         state, _ = checkpoints.restore(like)
         checkpoints.close()
         assert train._finite(state.params), path
@@ -228,11 +228,11 @@ def test_the_state_of_a_loss_is_resumed_too(tmp_path):
     for number, batch in enumerate(stream, 1):
         state, _ = step(state, batch)
         if number == 4:
-            checkpoints = training.Checkpointer(tmp_path, setup.options.config())
+            checkpoints = training.Checkpointer(tmp_path, setup.config())
             checkpoints.save(state, stream.get_state())
             checkpoints.close()
     like = jax.jit(setup.initial_state, out_shardings=setup.layout())()
-    again, data_state = training.Checkpointer(tmp_path, setup.options.config()).restore(like)
+    again, data_state = training.Checkpointer(tmp_path, setup.config()).restore(like)
     stream = batches.shuffled(
         setup.source, setup.train, seed=0, epochs=2, batch_size=32, padding=True
     )
