@@ -8,7 +8,9 @@ import pytest
 
 pytest.importorskip("scipy", reason="the comparison needs the experiments extra")
 
-from experiments import significance, storage
+import scipy.sparse
+
+from experiments import references, significance, storage
 from experiments.errors import UserError
 
 
@@ -52,3 +54,18 @@ def test_nan_and_broken_files_are_refused(tmp_path):
 def test_a_digest_depends_on_every_value_and_not_on_order():
     assert storage.digest({"a": 1, "b": 2}) == storage.digest({"b": 2, "a": 1})
     assert storage.digest({"a": 1}) != storage.digest({"a": 2})
+
+
+def test_sparse_features_reach_the_linear_model_sparse_and_lose_nothing():
+    rng = np.random.default_rng(0)
+    features = np.where(rng.random((80, 12)) < 0.1, rng.normal(size=(80, 12)), 0).astype(np.float32)
+    shift, scale = features.mean(0), (1 / features.std(0)).astype(np.float32)
+    sparse = references.for_linear(features, shift, scale)
+    assert scipy.sparse.issparse(sparse)
+    # The shift is the same for all examples, so their differences are what they were.
+    standardised = (features - shift) * scale
+    np.testing.assert_allclose(
+        np.diff(sparse.toarray(), axis=0), np.diff(standardised, axis=0), atol=1e-5
+    )
+    dense = references.for_linear(features + 1, shift + 1, scale)
+    np.testing.assert_allclose(dense, standardised, atol=1e-4)
