@@ -4,13 +4,14 @@ import csv
 import pathlib
 import re
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from experiments.datasets.dataset import Dataset, Rows
 from experiments.datasets.files import lines
+from experiments.datasets.raw import read_bytes
 from experiments.datasets.tables import PART_NAMES
 from experiments.errors import UserError
 
@@ -18,6 +19,7 @@ _ATTRIBUTE = re.compile(
     r"""@attribute\s+('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\S+)\s+(.+)""", re.IGNORECASE
 )
 _ARFF = re.compile(r"\.arff(\.gz)?$", re.IGNORECASE)
+Lines = Callable[[pathlib.Path], Iterable[tuple[int, str]]]
 _NUMERIC = ("numeric", "real", "integer")
 
 
@@ -42,37 +44,54 @@ def arff(path: pathlib.Path, name: str, labels: Sequence[str] = ()) -> Dataset:
             f"{folder} holds {len(files)} .arff files and {len(lists)} .xml files; expected one or "
             "more .arff(.gz) files and one .xml file that lists the labels (or --labels)"
         )
-    label_names = tuple(labels) or _label_names(lists[0])
-    tables = [_read(file) for file in files]
+    names_of_labels = tuple(labels) or label_names(lists[0])
+    tables = [read_rows(file) for file in files]
     names = tables[0][0]
     for (other, _), file in zip(tables, files, strict=True):
         if other != names:
             raise UserError(f"{file} has other attributes than {files[0]}; expected the same")
-    missing = [label for label in label_names if label not in names]
-    if missing:
-        lister = "--labels" if labels else lists[0]
-        raise UserError(f"{files[0]} lacks the label {missing[0]!r} that {lister} lists")
-    values = np.concatenate([rows for _, rows in tables])
-    chosen = [names.index(label) for label in label_names]
-    truth = values[:, chosen]
-    if not np.isin(truth, (0, 1)).all():
-        raise UserError(f"{path}: labels must be 0 or 1")
+    lister = "--labels" if labels else lists[0]
+    split = [
+        split_labels(names, rows, names_of_labels, file, lister)
+        for (_, rows), file in zip(tables, files, strict=True)
+    ]
     return Dataset(
         name,
-        np.delete(values, chosen, axis=1),
-        truth == 1,
-        label_names,
+        np.concatenate([features for features, _ in split]),
+        np.concatenate([truth for _, truth in split]),
+        names_of_labels,
         f"{path.resolve().name} (ARFF)",
         parts=_parts(files, [len(rows) for _, rows in tables]),
     )
 
 
-def arff_folder(
-    folder: pathlib.Path,
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_], tuple[str, ...], str]:
-    """Features, labels, label names and source of `arff` of a folder."""
-    data = arff(folder, folder.resolve().name)
-    return data.features, data.labels, data.label_names, data.source
+def split_labels(
+    names: Sequence[str],
+    values: npt.NDArray[np.float32],
+    labels: Sequence[str],
+    path: pathlib.Path,
+    lister: object,
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+    """Features and labels of rows: the columns that are not among `labels`, and those that are.
+
+    Args:
+      names: names of the columns.
+      values: [examples, columns].
+      labels: names of the labels, in the order that is wanted.
+      path: what the rows were read from, for messages.
+      lister: what lists the labels, for messages.
+
+    Raises:
+      UserError: a label that is no column, or that has other values than 0 and 1.
+    """
+    missing = [label for label in labels if label not in names]
+    if missing:
+        raise UserError(f"{path} lacks the label {missing[0]!r} that {lister} lists")
+    chosen = [names.index(label) for label in labels]
+    truth = values[:, chosen]
+    if not np.isin(truth, (0, 1)).all():
+        raise UserError(f"{path}: labels must be 0 or 1")
+    return np.delete(values, chosen, axis=1), truth == 1
 
 
 def _parts(files: Sequence[pathlib.Path], sizes: Sequence[int]) -> dict[str, Rows] | None:
@@ -89,9 +108,14 @@ def _parts(files: Sequence[pathlib.Path], sizes: Sequence[int]) -> dict[str, Row
     }
 
 
-def _label_names(path: pathlib.Path) -> tuple[str, ...]:
+def label_names(path: pathlib.Path) -> tuple[str, ...]:
+    """The labels that an XML file lists, plain or gzipped.
+
+    Raises:
+      UserError: not XML, no label, or one that is listed twice.
+    """
     try:
-        root = ElementTree.parse(path).getroot()
+        root = ElementTree.fromstring(read_bytes(path))
     except ElementTree.ParseError as error:
         raise UserError(f"{path} is not valid XML: {error}") from error
     names = tuple(e.attrib["name"] for e in root.iter() if e.tag.endswith("label"))
@@ -100,7 +124,19 @@ def _label_names(path: pathlib.Path) -> tuple[str, ...]:
     return names
 
 
-def _read(path: pathlib.Path) -> tuple[list[str], npt.NDArray[np.float32]]:
+def read_rows(
+    path: pathlib.Path, lines: Lines = lines
+) -> tuple[list[str], npt.NDArray[np.float32]]:
+    """Names of the attributes and their values, [examples, attributes].
+
+    Args:
+      path: an ARFF file, plain or gzipped.
+      lines: (number, text) of each of its lines; `nominal.numeric_lines` turns nominal
+        attributes, which are refused otherwise, into numbers.
+
+    Raises:
+      UserError: a line that cannot be read, named with file and number, or no examples.
+    """
     names: list[str] = []
     rows: list[npt.NDArray[np.float32]] = []
     in_data = False

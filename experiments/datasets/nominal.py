@@ -3,6 +3,7 @@
 import csv
 import pathlib
 import re
+from collections.abc import Iterator
 
 from experiments.datasets import files
 from experiments.errors import UserError
@@ -13,8 +14,8 @@ _NOMINAL = re.compile(
 _NUMBER = re.compile(r"[-+]?\d+(\.\d*)?")
 
 
-def numeric_lines(path: pathlib.Path) -> list[str]:
-    """The file's lines, one by one, without nominal attributes: places from 0 in their stead.
+def numeric_lines(path: pathlib.Path) -> Iterator[tuple[int, str]]:
+    """(number from 1, text) of the file's lines, with places from 0 for nominal values.
 
     That is how Weka holds them, and what a value that a sparse row leaves out means. Lists of
     numbers, as {0,1}, stay numbers.
@@ -23,7 +24,6 @@ def numeric_lines(path: pathlib.Path) -> list[str]:
       UserError: a value that is not in its attribute's list, named with file and line.
     """
     places: list[dict[str, str] | None] = []
-    written = []
     in_data = False
     for number, line in files.lines(path):
         text = line.strip()
@@ -42,8 +42,7 @@ def numeric_lines(path: pathlib.Path) -> list[str]:
                 text = f"{match[1]}numeric"
         elif lowered == "@data":
             in_data = True
-        written.append(text)
-    return written
+        yield number, text
 
 
 def _row(text: str, places: list[dict[str, str] | None]) -> str:

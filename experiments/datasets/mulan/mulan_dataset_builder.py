@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import pathlib
-import tempfile
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
@@ -11,12 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow_datasets as tfds
 
-from experiments.datasets import raw
-from experiments.datasets.arff import arff_folder
+from experiments.datasets.arff import label_names, read_rows, split_labels
 from experiments.datasets.multilabel_builder import Content, Example, MultilabelBuilder
 from experiments.datasets.nominal import numeric_lines
 from experiments.datasets.raw import Source
-from experiments.errors import UserError
 
 _COMMIT = "43f6389095ad71984264db4387a8074b22bc7d4a"
 _URL = f"https://raw.githubusercontent.com/tsoumakas/mulan/{_COMMIT}/data/multi-label"
@@ -114,19 +111,10 @@ class Builder(MultilabelBuilder):
 def _table(
     data: pathlib.Path, labels: pathlib.Path
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_], tuple[str, ...]]:
-    """Features, labels and names of one ARFF file, read in a folder of its own with the XML file.
-
-    The copy has the lines of the original, so that an error's line number is right.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        (pathlib.Path(folder) / "data.arff").write_text("\n".join(numeric_lines(data)), "utf-8")
-        (pathlib.Path(folder) / "labels.xml").write_bytes(raw.read_bytes(labels))
-        try:
-            features, truth, names, _ = arff_folder(pathlib.Path(folder))
-        except UserError as error:
-            message = str(error).replace(f"{folder}/data.arff", str(data))
-            raise UserError(message.replace(f"{folder}/labels.xml", str(labels))) from error
-    return features, truth, names
+    """Features, labels and names of one ARFF file."""
+    names = label_names(labels)
+    columns, values = read_rows(data, numeric_lines)
+    return *split_labels(columns, values, names, data, labels), names
 
 
 def _examples(
