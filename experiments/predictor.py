@@ -18,6 +18,7 @@ from experiments.datasets.dataset import Rows
 from sigmoidf1_jax import metrics
 from sigmoidf1_jax.metrics import Stream
 from sigmoidf1_jax.training import Batch, TrainState
+from sigmoidf1_jax.training.parallel import divide
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Predictor:
         streams = self.streams()
         sums: Any = jax.device_get({name: stream.empty() for name, stream in streams.items()})
         for batch in in_order(source, rows, self._size()):
-            sums = self._update(state.params, state.model_state, sums, self._place(batch))
+            sums = self._update(state.params, state.model_state, sums, divide(batch, self.mesh))
         # Sums are on all devices of all processes; their values on any one of them will do.
         sums = jax.device_get(sums)
         return {name: float(stream.compute(sums[name])) for name, stream in streams.items()}
@@ -61,7 +62,9 @@ class Predictor:
     def predict(self, state: TrainState, source: Source, rows: Rows) -> npt.NDArray[np.float32]:
         """The scores of these rows, [rows, num_labels]."""
         parts = [
-            np.asarray(self._scores(state.params, state.model_state, self._place(batch).inputs))
+            np.asarray(
+                self._scores(state.params, state.model_state, divide(batch, self.mesh).inputs)
+            )
             for batch in in_order(source, rows, self._size())
         ]
         return np.concatenate(parts)[: len(rows)]
@@ -69,10 +72,6 @@ class Predictor:
     def _size(self) -> int:
         devices = self.mesh.shape["batch"]
         return -(-self.batch_size // devices) * devices
-
-    def _place(self, batch: Batch) -> Batch:
-        divided = NamedSharding(self.mesh, PartitionSpec("batch"))
-        return jax.tree.map(lambda x: jax.make_array_from_process_local_data(divided, x), batch)
 
     @functools.partial(jax.jit, static_argnums=0)
     def _update(self, params: Any, model_state: Any, sums: Any, batch: Batch) -> Any:

@@ -4,8 +4,7 @@ A loss of psummed statistics has the same value on all devices. What is left to 
 gradient depends on how JAX transposes that psum:
 
 - under `shard_map` that checks varying axes (its default), the gradient with respect to
-  parameters that are equal on all devices arrives summed: nothing is left to do, and a `pmean`
-  would change nothing only because all devices hold the same;
+  parameters that are equal on all devices arrives summed: nothing is left to do;
 - under `pmap`, `vmap(axis_name=)` and `shard_map(check_vma=False)` each device holds its own
   examples' part times the number of devices: `pmean` gives the sum of the parts.
 """
@@ -64,9 +63,22 @@ def varying(tree: T, axis_name: AxisName | None) -> T:
     """
     if axis_name is None or not _checked(axis_name):
         return tree
+    return _mark(tree, frozenset(_names(axis_name)))
 
-    def mark(x: jax.Array) -> jax.Array:
-        missing = tuple(name for name in _names(axis_name) if name not in _varies(x))
+
+def equally_varying(tree: T, others: Any) -> T:
+    """The same values, marked as `varying` over each axis that a leaf of either tree varies over.
+
+    With a replicated kernel and divided features the kernel's gradient varies too, which a custom
+    derivative may return only for a kernel that varies; JAX then sums over the devices.
+    """
+    leaves = jax.tree.leaves((tree, others))
+    return _mark(tree, frozenset[str]().union(*map(_varies, leaves)))
+
+
+def _mark(tree: T, names: frozenset[str]) -> T:
+    def mark(x: Any) -> Any:
+        missing = tuple(sorted(names - _varies(x)))
         return jax.lax.pcast(x, missing, to="varying") if missing else x
 
     return jax.tree.map(mark, tree)

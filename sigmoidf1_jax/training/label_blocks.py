@@ -12,6 +12,7 @@ from jaxtyping import Array, Bool, Float, Int, Num
 from sigmoidf1_jax import _inputs, label_parts
 from sigmoidf1_jax.label_parts import LabelParts
 from sigmoidf1_jax.objective import AxisName, Objective
+from sigmoidf1_jax.training.collectives import equally_varying
 
 T = TypeVar("T")
 
@@ -202,7 +203,7 @@ class _Given(NamedTuple):
 # Jitted, because an eager loop over blocks compiles anew at every call.
 @functools.partial(jax.jit, static_argnums=0)
 def _jitted(block_size: int, trained: _Trained, given: _Given) -> LabelParts:
-    return _joined_parts(block_size, _equally_varying(trained, given), given)
+    return _joined_parts(block_size, equally_varying(trained, given), given)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
@@ -323,18 +324,6 @@ def _is_floating(leaf: Any) -> bool:
 
 def _spans(leaf: Any, num_labels: int) -> bool:
     return jnp.shape(leaf)[-1:] == (num_labels,)
-
-
-def _equally_varying(trained: _Trained, given: _Given) -> _Trained:
-    """The same arrays, typed as varying over each axis of a checked shard_map that an input does.
-
-    With a replicated kernel and sharded features the kernel's gradient varies too, which a
-    custom derivative may return only for a kernel that varies; JAX then sums over the devices.
-    The products take their type from both factors, and are gone once compiled.
-    """
-    nothing = [jnp.sum(jnp.ravel(x)[:0]) for x in jax.tree.leaves((trained, given))]
-    one = lax.stop_gradient(sum((x.astype(jnp.float32) for x in nothing), jnp.ones(())))
-    return jax.tree.map(lambda x: x * one.astype(jnp.result_type(x)), trained)
 
 
 def _check_block_size(block_size: int) -> None:

@@ -1,7 +1,8 @@
 """A training step on many devices and hosts, with the result of one device."""
 
+import functools
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import jax
 import numpy as np
@@ -12,6 +13,7 @@ from sigmoidf1_jax.training.batch import Batch, pad, size
 BATCH, LABEL = "batch", "label"
 """The names of the mesh axes over which examples and labels are divided."""
 
+T = TypeVar("T")
 How = Literal["shard_map", "pmap", "jit"]
 
 
@@ -64,6 +66,20 @@ def label_sharding(state: Any, num_labels: int, mesh: Mesh) -> Any:
     return jax.tree.map(layout, state)
 
 
+def divide(batch: T, mesh: Mesh) -> T:
+    """Global arrays of the examples of all processes, divided over the mesh axis "batch".
+
+    Args:
+      batch: a pytree of arrays with this process's examples on their first axis, as many as every
+        other process has and a multiple of its devices along "batch".
+      mesh: devices, with an axis "batch".
+    """
+    layout = NamedSharding(mesh, PartitionSpec(BATCH))
+    return jax.tree.map(
+        lambda x: jax.make_array_from_process_local_data(layout, np.asarray(x)), batch
+    )
+
+
 def data_parallel(
     step: Callable[..., tuple[Any, Any]],
     mesh_or_devices: Mesh | Sequence[Any],
@@ -89,7 +105,8 @@ def data_parallel(
         that is an error.
 
     Returns:
-      `(state, batch) -> (state, metrics)`, jitted; the state's memory is reused for the new one.
+      `(state, batch) -> (state, metrics)`, jitted; but under pmap the state's memory is reused for
+      the new one, so the old one must not be used again.
       The batch holds the examples of this process (all of them, if there is one process); every
       process must give the same number.
 
@@ -123,7 +140,6 @@ def data_parallel(
         raise ValueError(f"state_sharding needs how='jit', got {how!r}")
     local = mesh.local_mesh.shape[BATCH]
     whole, rows = PartitionSpec(), PartitionSpec(BATCH)
-    divided = NamedSharding(mesh, rows)
 
     if how == "pmap":
         compiled = jax.pmap(
@@ -150,15 +166,12 @@ def data_parallel(
         layout = replicated if state_sharding is None else state_sharding
         compiled = jax.jit(
             mapped,
-            in_shardings=(layout, divided),
+            in_shardings=(layout, NamedSharding(mesh, rows)),
             out_shardings=(layout, replicated),
             donate_argnums=0,
         )
 
-        def place(batch: Any) -> Any:
-            return jax.tree.map(
-                lambda x: jax.make_array_from_process_local_data(divided, np.asarray(x)), batch
-            )
+        place = functools.partial(divide, mesh=mesh)
 
     def run(state: Any, batch: Any) -> tuple[Any, Any]:
         examples = size(batch)
