@@ -17,6 +17,7 @@ from experiments import __main__, batches, train, training_log
 from sigmoidf1_jax import training
 from tests.experiments import check_kill
 from tests.experiments.small_train import OPTIONS, main, registered, small
+from tests.multi_device.devices import environment
 
 # One worker for all, so that one shape compiles once.
 pytestmark = pytest.mark.xdist_group("train")
@@ -149,8 +150,7 @@ def test_a_run_goes_on_with_other_devices(tmp_path, monkeypatch, expected):
         assert run(tmp_path) == 143
     # Labels in two, and the ragged batches over two: both padded and divided.
     arguments = [*EPOCHS, "--how", "jit", "--label-devices", "2"]
-    devices = {"XLA_FLAGS": "--xla_force_host_platform_device_count=4", "PJRT_NPROC": "32"}
-    assert check_kill.start(tmp_path, arguments, **devices).wait() == 0
+    assert check_kill.start(tmp_path, arguments, **environment(4)).wait() == 0
     got = contents(tmp_path)
     assert got[1] == expected[1]
     for one, other in zip(got[0], expected[0], strict=True):

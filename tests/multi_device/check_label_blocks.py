@@ -5,10 +5,10 @@ import sys
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, PartitionSpec
 
 import sigmoidf1_jax as sf
 from sigmoidf1_jax.training import label_blocks
+from tests.multi_device.modes import differences, in_every_mode
 
 DEVICES, FEATURES, LABELS = 8, 3, 11
 # Parts that join in every way, and a number that is differentiated by.
@@ -38,33 +38,10 @@ def main():
 
     step = jax.value_and_grad(local)
 
-    def averaged(*args):
-        value, gradient = step(*args)
-        return value, jax.lax.pmean(gradient, "batch")
-
-    mesh = Mesh(np.array(jax.devices()), ("batch",))
-    rows, same = PartitionSpec("batch"), PartitionSpec()
-    specs = {"mesh": mesh, "in_specs": (same, rows, rows), "out_specs": (same, same)}
     trained = objective, kernel
-    shards = (x.reshape(DEVICES, 2, -1) for x in (features, indices))
-    first = jax.pmap(averaged, axis_name="batch", in_axes=(None, 0, 0))(trained, *shards)
     whole = jax.jit(jax.value_and_grad(direct))(trained)
-    ways = {
-        "pmap": jax.tree.map(lambda x: x[0], first),
-        # The checked shard_map sums the gradient of replicated parameters by itself.
-        "shard_map": jax.jit(jax.shard_map(step, **specs))(trained, features, indices),
-        "shard_map unchecked": jax.jit(jax.shard_map(averaged, check_vma=False, **specs))(
-            trained, features, indices
-        ),
-    }
-    failures = [
-        f"{how}: {got} instead of {whole}"
-        for how, got in ways.items()
-        if not all(
-            np.allclose(x, y, rtol=2e-5, atol=2e-6)
-            for x, y in zip(jax.tree.leaves(got), jax.tree.leaves(whole), strict=True)
-        )
-    ]
+    ways = in_every_mode(step, trained, features, indices)
+    failures = differences(ways, whole, rtol=2e-5, atol=2e-6)
     print("\n".join(failures) or "label blocks agree")
     return bool(failures)
 

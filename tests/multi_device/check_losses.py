@@ -4,11 +4,10 @@ import sys
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jax.sharding import Mesh, PartitionSpec
 
 from tests.catalogue import CASES, batch
 from tests.losses.test_stateful import CASES as STATEFUL
+from tests.multi_device.modes import differences, in_every_mode
 
 DEVICES, LABELS = 8, 5
 
@@ -41,35 +40,8 @@ def compare(loss):
 
     whole = jax.jit(jax.value_and_grad(lambda s: loss(s * logits, labels), has_aux=True))(scale)
     step = jax.value_and_grad(local, has_aux=True)
-
-    def averaged(*args):
-        value, gradient = step(*args)
-        return value, jax.lax.pmean(gradient, "batch")
-
-    mesh = Mesh(np.array(jax.devices()), ("batch",))
-    rows, same = PartitionSpec("batch"), PartitionSpec()
-    specs = {"mesh": mesh, "in_specs": (same, rows, rows), "out_specs": (same, same)}
-    shards = (x.reshape(DEVICES, 2, LABELS) for x in (logits, labels))
-    ways = {
-        "pmap": jax.pmap(averaged, axis_name="batch", in_axes=(None, 0, 0))(scale, *shards),
-        # The checked shard_map sums the gradient of a replicated parameter by itself.
-        "shard_map": jax.jit(jax.shard_map(step, **specs))(scale, logits, labels),
-        "shard_map unchecked": jax.jit(jax.shard_map(averaged, check_vma=False, **specs))(
-            scale, logits, labels
-        ),
-    }
-    jax.block_until_ready(ways)
-    # Of pmap every device's copy, since a state that drifts apart is as wrong as a value.
-    expected = dict.fromkeys(ways, whole)
-    expected["pmap"] = jax.tree.map(lambda x: jnp.broadcast_to(x, (DEVICES, *x.shape)), whole)
-    return [
-        f"{how}: {got} instead of {whole}"
-        for how, got in ways.items()
-        if not all(
-            np.allclose(x, y, rtol=2e-4, atol=2e-6)
-            for x, y in zip(jax.tree.leaves(got), jax.tree.leaves(expected[how]), strict=True)
-        )
-    ]
+    ways = in_every_mode(step, scale, logits, labels)
+    return differences(ways, whole, rtol=2e-4, atol=2e-6)
 
 
 def main():

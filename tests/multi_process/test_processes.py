@@ -1,7 +1,5 @@
 """Two processes of two devices each train to what one process with one device trains to."""
 
-import os
-import pathlib
 import signal
 import socket
 import subprocess
@@ -10,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-ROOT = pathlib.Path(__file__).parents[2]
+from tests.multi_device.devices import ROOT, environment
 
 
 def free_port():
@@ -21,19 +19,13 @@ def free_port():
 
 def run(output, processes, devices):
     """Starts the workers, waits for them and returns what process 0 wrote."""
-    environment = {
-        **os.environ,
-        "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
-        "PJRT_NPROC": "32",
-        "JAX_PLATFORMS": "cpu",
-        "PYTHONPATH": str(ROOT),
-    }
     address = f"localhost:{free_port()}"
     workers = [
         subprocess.Popen(
             [sys.executable, "-m", "tests.multi_process.worker",
              str(output), address, str(processes), str(rank)],
-            cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            cwd=ROOT, env=environment(devices), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            text=True,
         )
         for rank in range(processes)
     ]  # fmt: skip
