@@ -66,9 +66,9 @@ def _wait(started: Sequence["subprocess.Popen[bytes]"]) -> int:
     last: float | None = None
     while True:
         codes = [process.poll() for process in started]
-        failed = [code for code in codes if code not in (None, 0)]
+        failed = [code for code in codes if code]
         if None not in codes or (last is not None and time.monotonic() > last):
-            return next((abs(code) for code in failed if code), 0)
+            return abs(failed[0]) if failed else 0
         if failed and last is None:
             last = time.monotonic() + GRACE_SECONDS
         time.sleep(0.1)

@@ -140,7 +140,7 @@ class Train:
     """Folder of this run (default: results/train/DATASET/LOSS-DIGEST)."""
     resume: bool = True
     """Goes on from the newest checkpoint in the folder; --no-resume clears it and starts over."""
-    hosts: tyro.conf.OmitArgPrefixes[Hosts] = dataclasses.field(default_factory=lambda: Hosts())
+    hosts: tyro.conf.OmitArgPrefixes[Hosts] = dataclasses.field(default_factory=Hosts)
     """The processes of the run."""
     dry_run: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Prints what the training would take, and writes nothing."""

@@ -1,7 +1,6 @@
 """Which form of macro soft-F1 survives small batches: plain, moving averages, pseudo-counts."""
 
 import dataclasses
-import io
 import pathlib
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -18,6 +17,7 @@ import sigmoidf1_jax as sf
 from experiments import compare, datasets, evaluation, storage
 from experiments.datasets.dataset import fingerprint
 from experiments.errors import UserError
+from experiments.figures import png
 from experiments.systems import System
 from sigmoidf1_jax.training import moving
 
@@ -126,7 +126,7 @@ def run(options: BatchSize, console: Console | None = None) -> pathlib.Path:
     }
     storage.write_json(folder / "results.json", results)
     storage.write_text(folder / "table.md", markdown(results))
-    storage.write_bytes(folder / "batch_size.png", figure(rows))
+    storage.write_bytes(folder / "batch_size.png", png(figure(rows)))
     console.print(_table(rows))
     console.print(f"{folder}/table.md", soft_wrap=True)
     return folder
@@ -207,7 +207,7 @@ def _table(rows: Sequence[Any]) -> rich.table.Table:
     return table
 
 
-def figure(rows: Sequence[Any]) -> bytes:
+def figure(rows: Sequence[Any]) -> Figure:
     """F1 at 0.5 against the batch size, a panel per average, a curve per variant."""
     drawn = Figure(figsize=(11, 3.6), layout="constrained")
     axes = drawn.subplots(1, len(METRICS))
@@ -225,6 +225,4 @@ def figure(rows: Sequence[Any]) -> bytes:
         axis.axhline(level, color="grey", linestyle=":", label="all_positive")
         axis.set(xscale="log", xlabel="batch size", title=f"{metric.replace('_f1', '')} F1 at 0.5")
     drawn.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", fontsize=8)
-    buffer = io.BytesIO()
-    drawn.savefig(buffer, format="png", dpi=110)
-    return buffer.getvalue()
+    return drawn
