@@ -215,7 +215,12 @@ def _flag(name: str) -> str:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """The command: `python -m experiments train`."""
+    """The command: `python -m experiments train`.
+
+    Raises:
+      UserError: a mistake in the options.
+      Stopped: a process of `--processes` that failed, and as `run`.
+    """
     options = tyro.cli(Train, args=arguments, prog="python -m experiments train")
     if options.hosts.processes != 1:
         code = processes.launch(["train", *_alone(arguments)], options.hosts.processes)

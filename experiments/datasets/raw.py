@@ -108,7 +108,11 @@ def read_bytes(path: pathlib.Path) -> bytes:
 
 
 def decode(data: bytes, where: str) -> str:
-    """UTF-8 text; the error names `where` and the line."""
+    """UTF-8 text.
+
+    Raises:
+      UserError: bytes that are not UTF-8; it names `where` and the line.
+    """
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -144,7 +148,11 @@ def csv_rows(
 
 
 def json_value(data: bytes | str, where: str) -> Any:
-    """The JSON value in the data; the error names `where`."""
+    """The JSON value in the data.
+
+    Raises:
+      UserError: it is not JSON; it names `where`.
+    """
     try:
         return json.loads(data)
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
@@ -193,7 +201,11 @@ def digest(contents: Iterable[tuple[str, bytes]]) -> str:
 
 
 def image_file(path: pathlib.Path) -> str:
-    """The path of a JPEG or PNG file as TFDS takes it, after a look at how the file begins."""
+    """The path of a JPEG or PNG file as TFDS takes it, after a look at how the file begins.
+
+    Raises:
+      UserError: it begins as neither does.
+    """
     with path.open("rb") as file:
         if not file.read(8).startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")):
             raise UserError(f"{path} is neither a JPEG nor a PNG image")

@@ -39,7 +39,11 @@ def draw(data: str, size: int, view: float = 24.0) -> npt.NDArray[np.uint8]:
 
 
 def parse(data: str) -> Path:
-    """The path with absolute lines and Bézier curves; SVG 1.1, section 8.3."""
+    """The path with absolute lines and Bézier curves; SVG 1.1, section 8.3.
+
+    Raises:
+      ValueError: not path data.
+    """
     vertices: list[_Point] = []
     codes: list[np.uint8] = []
     here = start = control = 0j  # control: the last curve's second control point

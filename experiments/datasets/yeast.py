@@ -15,7 +15,11 @@ SOURCE = (
 
 
 def yeast() -> Dataset:
-    """2,417 genes with 103 features and 14 labels."""
+    """2,417 genes with 103 features and 14 labels.
+
+    Raises:
+      UserError: the package that carries them is not installed.
+    """
     try:
         from river.datasets import Yeast
     except ImportError as error:

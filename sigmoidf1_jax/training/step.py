@@ -87,6 +87,10 @@ def train_step(
       of the global batch, equal on all devices. `metrics` holds scalars: the loss and the norm
       of the gradient. Dropout draws from `state.key`, the step and the device's place.
 
+    Raises:
+      ValueError: `micro_batches` < 1.
+      TypeError: when called with `micro_batches` > 1, an objective that is no function of sums.
+
     Example:
       >>> import jax, jax.numpy as jnp, optax
       >>> import sigmoidf1_jax as sf
