@@ -149,7 +149,7 @@ A, G = {"labels": ("a",)}, {"labels": ("g",)}
         ("t.jsonl", '{"x": 1}\n{"x": \n', A, "t.jsonl line 2: not JSON"),
         ("t.jsonl", "[1]\n", A, "t.jsonl line 1: list; expected an object"),
         ("t.jsonl", '{"t": 3, "g": "x"}\n', {**G, "text": ("t",)}, "line 1: text 't' is 3"),
-        ("t.csv.gz", gzip.compress(b"x,a\n1,0\n" * 99)[:-9], A, "t.csv.gz cannot be read"),
+        ("t.csv.gz", gzip.compress(b"x,a\n1,0\n" * 99, mtime=0)[:-9], A, "t.csv.gz cannot be read"),
         ("t.parquet", b"PAR1 and then nothing", A, "t.parquet is not a Parquet file"),
         ("t.csv", "x,a\n1,0\n", {**A, "data_dir": "/x"}, "--data-dir means nothing for a table"),
         ("t.csv", "x,a\n1,0\n", {**A, "text_features": 0}, "--text-features must be >= 1, got 0"),
