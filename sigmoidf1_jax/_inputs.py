@@ -1,20 +1,22 @@
 """Argument checks and the one place where masks and weights are applied to inputs."""
 
 import math
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.experimental import checkify
 from jaxtyping import Array, Bool, Float, Int, Num
 
-Logits = Float[Array, "*batch labels"]
-Labels = Num[Array, "*batch labels"] | Bool[Array, "*batch labels"]
-Where = Bool[Array, "..."] | None
-Weights = Num[Array, "..."] | None
+from sigmoidf1_jax._checks import check_value
+
+# NumPy's arrays are taken wherever JAX's are; type checkers should know it.
+AnyArray = Array | np.ndarray
+Logits = Float[AnyArray, "*batch labels"]
+Labels = Num[AnyArray, "*batch labels"] | Bool[AnyArray, "*batch labels"]
+Where = Bool[AnyArray, "..."] | None
+Weights = Num[AnyArray, "..."] | None
 
 _INFINITE = 1e9
 
@@ -22,34 +24,17 @@ _INFINITE = 1e9
 class Inputs(NamedTuple):
     """Checked inputs in the dtype in which statistics are accumulated.
 
-    Masked entries hold logit 0 and label 0, so no formula and no gradient ever sees what stood
-    there (NaN included). Infinite logits (a large one in half precision, or labels that a model
-    rules out) are held at a size whose square is finite, with gradient 0: no formula then meets
-    0 * inf. `weight` is `where * weights` with the labels' shape.
+    Entries that do not count (masked, or of weight 0) hold logit 0 and label 0, so no formula and
+    no gradient ever sees what stood there (NaN included). An entry that counts and has a NaN
+    anywhere, in its label or its weight too, holds logit NaN, label 0 and weight 1: formulas
+    need to hand on one NaN only. Infinite logits (a large one in half precision, or labels that
+    a model rules out) are held at a size whose square is finite, with gradient 0: no formula
+    then meets 0 * inf. `weight` is `where * weights` with the labels' shape.
     """
 
     logits: Float[Array, "*batch labels"]
     labels: Float[Array, "*batch labels"]
     weight: Float[Array, "*batch labels"]
-
-
-def check_value(predicate: Callable[[], Array], *arrays: Any, message: str) -> None:
-    """Raises ValueError on concrete arrays; inside jit, `checkify` can turn the check on.
-
-    `arrays` are the caller's that the predicate looks at; None is passed over.
-    """
-    # No process holds all values of an array that spans hosts: there only checkify can look.
-    concrete = [x for x in arrays if not isinstance(x, jax.core.Tracer)]
-    if not all(getattr(x, "is_fully_addressable", True) for x in concrete):
-        return
-    # Inside jit an operation on concrete arrays is traced too, unless told to run now.
-    with jax.ensure_compile_time_eval():
-        fine = predicate()
-    # The result says whether anything the predicate looked at is traced, closures included.
-    if isinstance(fine, jax.core.Tracer):
-        checkify.debug_check(fine, message)
-    elif not fine:
-        raise ValueError(message)
 
 
 def accumulation_dtype(*dtypes: Any) -> Any:
@@ -58,12 +43,29 @@ def accumulation_dtype(*dtypes: Any) -> Any:
 
 
 def as_array(x: Any, name: str) -> Array:
-    """`x` as a JAX array; refuses None and objects."""
-    if x is None or (not hasattr(x, "dtype") and np.asarray(x).dtype == object):
-        raise TypeError(f"{name} must be an array of numbers, got {type(x).__name__}")
+    """`x` as a JAX array: a list, NumPy array, data frame, or tensor in the CPU's memory.
+
+    Raises:
+      TypeError: sparse matrices, which would have to be made dense, and what is not numeric.
+    """
+    if isinstance(x, jax.Array):
+        return x
+    if hasattr(x, "__jax_array__"):
+        return jnp.asarray(x)
+    kind = type(x).__name__
+    if hasattr(x, "toarray"):
+        raise TypeError(f"{name} must be a dense array, got a {kind}: pass {name}.toarray()")
+    try:
+        array = np.asarray(x)
+    except Exception as error:
+        raise TypeError(f"{name} must be an array of numbers, got {kind}: {error}") from error
+    if array.dtype.kind in "OSUMmV" and not jnp.issubdtype(array.dtype, np.number):
+        raise TypeError(
+            f"{name} must be an array of numbers, got {kind} whose values are {array.dtype}"
+        )
     # Concrete numbers stay concrete inside jit, where their values are then checked too.
     with jax.ensure_compile_time_eval():
-        return jnp.asarray(x)
+        return jnp.asarray(x if np.isscalar(x) else array)
 
 
 def check_same_shape(first: Array, labels: Array, name: str) -> None:
@@ -78,6 +80,8 @@ def check_same_shape(first: Array, labels: Array, name: str) -> None:
             f"got {name} {first.shape} and labels {labels.shape}"
         ),
     )
+    if first.shape[-1] == 0:
+        raise ValueError(f"{name} must have at least one label, got shape {first.shape}")
 
 
 def check_floating(x: Array, name: str, hint: str = "") -> None:
@@ -99,21 +103,27 @@ def entry_weights(
     """Checks `where` and `weights` and broadcasts both to `shape`: (mask, where * weights)."""
     mask = None
     weight = jnp.ones(shape, dtype)
-    if weights is not None:
-        weights = as_array(weights, "weights")
-        _check_broadcast(weights, shape, "weights")
-        check_value(
-            lambda: jnp.all(weights >= 0),
-            weights,
-            message="weights must be >= 0 and not NaN",
-        )
-        weight = jnp.broadcast_to(weights, shape).astype(dtype)
     if where is not None:
         where = as_array(where, "where")
         if where.dtype != jnp.bool_:
             raise TypeError(f"where must be bool (True = counts), got {where.dtype}")
         _check_broadcast(where, shape, "where")
         mask = jnp.broadcast_to(where, shape)
+    if weights is not None:
+        weights = as_array(weights, "weights")
+        _check_broadcast(weights, shape, "weights")
+        if weights.dtype != jnp.bool_:
+
+            def fine() -> Array:
+                # One broadcasting each, for users who forbid implicit promotion of ranks.
+                ok = jnp.broadcast_to((weights >= 0) & (weights < jnp.inf), shape)
+                return jnp.all(ok if mask is None else ok | ~mask)
+
+            check_value(
+                fine, weights, mask, message="weights must be >= 0 and finite where they count"
+            )
+        weight = jnp.broadcast_to(weights.astype(dtype), shape)
+    if mask is not None:
         weight = jnp.where(mask, weight, 0)
     return mask, weight
 
@@ -127,16 +137,34 @@ def _check_broadcast(x: Array, shape: tuple[int, ...], name: str) -> None:
         raise ValueError(f"{name} must broadcast to the labels' shape {shape}, got {x.shape}")
 
 
-def check_labels(labels: Array, mask: Array | None) -> None:
+def check_labels(labels: Array, counted: Array | None) -> None:
     """Counted labels lie in [0, 1]; NaN does not."""
     if labels.dtype == jnp.bool_:
         return
 
     def inside() -> Array:
         ok = (labels >= 0) & (labels <= 1)
-        return jnp.all(ok if mask is None else ok | ~mask)
+        return jnp.all(ok if counted is None else ok | ~counted)
 
-    check_value(inside, labels, mask, message="labels must lie in [0, 1] where they count")
+    check_value(inside, labels, counted, message="labels must lie in [0, 1] where they count")
+
+
+def check_not_nan(x: Array, counted: Array | None, name: str) -> None:
+    """No counted entry is NaN."""
+
+    def no_nan() -> Array:
+        bad = jnp.isnan(x)
+        return ~jnp.any(bad if counted is None else bad & counted)
+
+    check_value(no_nan, x, counted, message=f"{name} must not be NaN where they count")
+
+
+def counted_entries(mask: Array | None, weights: Any, weight: Array) -> Array | None:
+    """Which entries count, from what `entry_weights` returned; None if all do.
+
+    Weight 0 means the same as a mask: does not count, whatever stands there.
+    """
+    return mask if weights is None else weight != 0
 
 
 def prepare(
@@ -161,17 +189,21 @@ def prepare(
         raise TypeError(f"labels must be bool, integer or floating, got {labels.dtype}")
     dtype = accumulation_dtype(logits.dtype)
     mask, weight = entry_weights(labels.shape, dtype, where, weights)
-    check_labels(labels, mask)
-
-    def no_nan() -> Array:
-        bad = jnp.isnan(logits)
-        return ~jnp.any(bad if mask is None else bad & mask)
-
-    check_value(no_nan, logits, mask, message=f"{name} must not be NaN where they count")
+    counted = counted_entries(mask, weights, weight)
+    check_labels(labels, counted)
+    check_not_nan(logits, counted, name)
+    labelled_by_floats = jnp.issubdtype(labels.dtype, jnp.inexact)
     logits, labels = logits.astype(dtype), labels.astype(dtype)
     logits = jnp.where(jnp.isinf(logits), _INFINITE * jnp.sign(logits), logits)
-    if mask is not None:
-        logits, labels = jnp.where(mask, logits, 0), jnp.where(mask, labels, 0)
+    if counted is not None:
+        logits, labels = jnp.where(counted, logits, 0), jnp.where(counted, labels, 0)
+    # A NaN is added, not chosen from a constant: `jax_debug_nans` then passes on clean inputs.
+    if labelled_by_floats:
+        logits += jnp.where(jnp.isnan(labels), labels, 0)
+        labels = jnp.where(jnp.isnan(labels), 0, labels)
+    if weights is not None:
+        logits += jnp.where(jnp.isnan(weight), weight, 0)
+        weight = jnp.where(jnp.isnan(weight), 1, weight)
     return Inputs(logits, labels, weight)
 
 
@@ -206,26 +238,44 @@ def check_hyperparameter(
     value: Any,
     *,
     low: float | None = None,
+    high: float | None = None,
     above: float | None = None,
     below: float | None = None,
+    nan: bool = False,
 ) -> None:
-    """A hyperparameter is finite, >= `low`, > `above`, < `below`; traced values pass in jit."""
-    value = as_array(value, name)
-    limits = ((">=", low), (">", above), ("<", below))
+    """A hyperparameter is finite, >= `low`, <= `high`, > `above`, < `below`; traced values pass.
+
+    `nan` allows NaN as well. Under checkify traced values are checked too.
+    """
+    traced = isinstance(value, jax.core.Tracer)
+    if not traced and not isinstance(value, jax.Array):
+        # As NumPy's: a check of a Python number should not cost a call of XLA.
+        value = np.asarray(as_array(value, name) if hasattr(value, "dtype") else value)
+        if value.dtype.kind not in "fiub" and not jnp.issubdtype(value.dtype, np.floating):
+            raise TypeError(f"{name} must be a number, got {value.dtype}")
+    limits = ((">=", low), ("<=", high), (">", above), ("<", below))
     bound = " and".join(f" {sign} {limit:g}" for sign, limit in limits if limit is not None)
 
-    def ok() -> Array:
-        inside = jnp.isfinite(value)
+    def ok() -> Any:
+        np_ = np if isinstance(value, np.ndarray) else jnp
+        inside = np_.isfinite(value)
         if low is not None:
-            inside &= value >= low
+            inside = inside & (value >= low)
+        if high is not None:
+            inside = inside & (value <= high)
         if above is not None:
-            inside &= value > above
+            inside = inside & (value > above)
         if below is not None:
-            inside &= value < below
-        return jnp.all(inside)
+            inside = inside & (value < below)
+        return np_.all(inside | np_.isnan(value) if nan else inside)
 
-    given = "" if isinstance(value, jax.core.Tracer) else f", got {value}"
-    check_value(ok, value, message=f"{name} must be a finite number{bound}{given}")
+    given, kind = "" if traced else f", got {value}", "nan or a" if nan else "a finite"
+    check_value(ok, value, message=f"{name} must be {kind} number{bound}{given}")
+
+
+def check_zero_division(value: Any, low: float = 0.0) -> None:
+    """`zero_division` is a score: in [low, 1], or NaN for "leave out"."""
+    check_hyperparameter("zero_division", value, low=low, high=1.0, nan=True)
 
 
 def per_label(name: str, value: Any, like: Array, **limits: float) -> Array:
@@ -235,7 +285,7 @@ def per_label(name: str, value: Any, like: Array, **limits: float) -> Array:
     """
     if limits:
         check_hyperparameter(name, value, **limits)
-    value = jnp.asarray(value, like.dtype)
+    value = jnp.asarray(as_array(value, name), like.dtype)
     if value.shape not in ((), like.shape[-1:]):
         raise ValueError(
             f"{name} must be a scalar or have shape [num_labels] = {like.shape[-1:]}, "

@@ -1,4 +1,8 @@
-"""Division, square root and averages whose values and gradients are finite on empty input."""
+"""Division, square root and averages: finite on empty input, and NaN where NaN came in.
+
+A guard asks "is it empty?", never "is it fine?": every comparison with NaN is false, so a guard
+of the second kind takes NaN for empty and hides it.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -8,15 +12,15 @@ from jaxtyping import Array, Bool, Float
 
 @jax.custom_jvp
 def _ratio(numerator: Array, denominator: Array, default: Array) -> Array:
-    ok = _divisible(denominator)
-    return jnp.where(ok, numerator / jnp.where(ok, denominator, 1), default)
+    empty = _is_empty(denominator)
+    return jnp.where(empty, default, numerator / jnp.where(empty, 1, denominator))
 
 
-def _divisible(denominator: Array) -> Array:
+def _is_empty(denominator: Array) -> Array:
     # Below tiny/eps (1e-31 in float32) the quotient's derivative could overflow; sums of
     # sigmoids that small carry no information, so they count as an empty denominator.
     info = jnp.finfo(denominator.dtype)
-    return jnp.abs(denominator) > info.tiny / info.eps
+    return jnp.abs(denominator) <= info.tiny / info.eps
 
 
 @_ratio.defjvp
@@ -26,9 +30,10 @@ def _ratio_jvp(primals, tangents):  # type: ignore[no-untyped-def]
     numerator, denominator, default = primals
     d_numerator, d_denominator, d_default = tangents
     value = _ratio(numerator, denominator, default)
-    ok = _divisible(denominator)
-    change = d_numerator - jnp.where(ok, value, 0) * d_denominator
-    return value, jnp.where(ok, _ratio(change, denominator, jnp.zeros_like(value)), d_default)
+    empty = _is_empty(denominator)
+    change = d_numerator - jnp.where(empty, 0, value) * d_denominator
+    slope = _ratio(change, denominator, jnp.zeros((), value.dtype))
+    return value, jnp.where(empty, d_default, slope)
 
 
 def ratio(
@@ -39,28 +44,39 @@ def ratio(
     shape = jnp.broadcast_shapes(jnp.shape(numerator), jnp.shape(denominator), jnp.shape(default))
 
     def full(x: ArrayLike) -> Array:
-        return jnp.broadcast_to(jnp.asarray(x, dtype), shape)
+        # A scalar stays one: an array made here would have no sharding in common with the others.
+        x = jnp.asarray(x, dtype)
+        return x if x.ndim == 0 else jnp.broadcast_to(x, shape)
 
     return _ratio(full(numerator), full(denominator), full(default))
 
 
 def sqrt(x: Float[Array, "..."]) -> Float[Array, "..."]:
     """Square root of x >= 0 with gradient 0 at 0, where the true derivative is infinite."""
-    positive = x > jnp.finfo(x.dtype).tiny
-    return jnp.where(positive, jnp.sqrt(jnp.where(positive, x, 1)), 0)
+    zero = x <= jnp.finfo(x.dtype).tiny
+    return jnp.where(zero, 0, jnp.sqrt(jnp.where(zero, 1, x)))
 
 
-def mean(values: Float[Array, " labels"], *weights: Float[Array, " labels"]) -> Float[Array, ""]:
-    """Weighted mean over entries that are not NaN; NaN if there is none.
+def mean(
+    values: Float[Array, " labels"],
+    *weights: Float[Array, " labels"],
+    left_out: Bool[Array, " labels"] | None = None,
+    empty: ArrayLike | None = None,
+) -> Float[Array, ""]:
+    """Weighted mean of the entries that are not left out; a NaN among them makes it NaN.
 
-    The first of `weights` whose sum is positive is used, and equal weights if none is.
+    The first of `weights` whose sum is positive is used, and equal weights if none is. With all
+    entries left out it is `empty`, with gradient 0; NaN by default.
     """
-    valid = ~jnp.isnan(values)
-    chosen = valid.astype(values.dtype)
+    kept = jnp.ones_like(values) if left_out is None else (~left_out).astype(values.dtype)
+    chosen = kept
     for candidate in reversed(weights):
-        candidate = jnp.where(valid, candidate, 0).astype(values.dtype)
+        candidate = jnp.where(kept > 0, candidate, 0).astype(values.dtype)
         chosen = jnp.where(jnp.sum(candidate) > 0, candidate, chosen)
-    return ratio(jnp.sum(chosen * jnp.where(valid, values, 0)), jnp.sum(chosen), jnp.nan)
+    total = jnp.sum(jnp.where(chosen > 0, chosen * values, 0))
+    # The division itself makes the NaN: no constant that `jax_debug_nans` would stop at.
+    weight = jnp.sum(chosen)
+    return total / weight if empty is None else ratio(total, weight, empty)
 
 
 def logsumexp(
@@ -83,5 +99,5 @@ def logsumexp(
 
 def finite_log(log: Float[Array, "..."]) -> tuple[Float[Array, "..."], Bool[Array, "..."]]:
     """A log of a sum with 0 for -inf, and whether there was anything to sum."""
-    present = log > -jnp.inf
-    return jnp.where(present, log, 0), present
+    absent = log == -jnp.inf
+    return jnp.where(absent, 0, log), ~absent

@@ -1,12 +1,15 @@
 """micro / macro / weighted / samples / None averages of a score, for losses and metrics alike.
 
 An averaged score is a function of sums over examples: `score_value(score_statistics(...))`.
+What is left out because it is undefined and what is NaN because a NaN came in are two things: a
+score is left out where it is NaN although its counts are not.
 """
 
 from typing import Any, Literal, NamedTuple, get_args
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jax.typing import ArrayLike
+from jaxtyping import Array, Bool, Float
 
 from sigmoidf1_jax import _safe
 from sigmoidf1_jax.confusion import Confusion, floating_counts
@@ -40,13 +43,43 @@ def pool(per_label: Confusion) -> Confusion:
     return Confusion(*(jnp.sum(x, -1) for x in floating_counts(per_label)))
 
 
+def has_nan(counts: Confusion) -> Bool[Array, "..."]:
+    """Where a NaN came in: among the counts."""
+    return jnp.isnan(sum(floating_counts(counts)))
+
+
+def without_positives(counts: Confusion) -> Bool[Array, "..."]:
+    """Where no positive was counted."""
+    tp, _, fn, _ = floating_counts(counts)
+    return tp + fn == 0
+
+
+def undefined(
+    values: Float[Array, "..."], counts: Confusion, zero_division: ArrayLike | None
+) -> Bool[Array, "..."]:
+    """Which scores are left out: those that are NaN although no NaN came in.
+
+    With a `zero_division`, none unless that is NaN; then also labels without positives.
+    """
+    if zero_division is None:
+        out = jnp.isnan(values)
+    else:
+        asked_for = jnp.isnan(jnp.asarray(zero_division, values.dtype))
+        out = asked_for & (jnp.isnan(values) | without_positives(counts))
+    return out & ~has_nan(counts)
+
+
 def example_scores(
-    score: Score, per_example: Confusion, weight: Float[Array, "*batch"]
+    score: Score,
+    per_example: Confusion,
+    weight: Float[Array, "*batch"],
+    zero_division: ArrayLike | None = None,
 ) -> ExampleScores:
-    """Sums the score of each example, weighted; undefined (NaN) scores do not count."""
+    """Sums the score of each example, weighted; undefined scores do not count."""
     values = score(per_example)
-    weight = jnp.where(jnp.isnan(values), 0, weight).astype(values.dtype)
-    return ExampleScores(jnp.sum(weight * jnp.where(jnp.isnan(values), 0, values)), jnp.sum(weight))
+    out = undefined(values, per_example, zero_division) | (weight == 0)
+    weight = jnp.where(out, 0, weight).astype(values.dtype)
+    return ExampleScores(jnp.sum(weight * jnp.where(out, 0, values)), jnp.sum(weight))
 
 
 class ExampleMass(NamedTuple):
@@ -79,29 +112,48 @@ def example_weights(
 
 
 def score_value(
-    score: Score, statistics: Confusion | ExampleScores, average: Average | None
+    score: Score,
+    statistics: Confusion | ExampleScores,
+    average: Average | None,
+    *,
+    zero_division: ArrayLike | None = None,
+    empty: ArrayLike | None = None,
 ) -> Float[Array, ""] | Float[Array, " labels"]:
     """The averaged score of summed statistics.
 
     A label with no counted entry at all (everything masked) leaves the macro average, so a mask
-    equals a subset of labels; if no label counts, the value is the score of empty counts.
+    equals a subset of labels; if no label counts, the value is the score of empty counts. So
+    does a label whose score is undefined: NaN although no NaN came in.
+
+    Args:
+      score: function of a `Confusion`, elementwise.
+      statistics: sums, of the kind that `average` needs.
+      average: which average.
+      zero_division: where it is NaN, labels without positives are left out too.
+      empty: the average where all is left out; NaN by default.
     """
     if isinstance(statistics, ExampleScores):
         zero = jnp.zeros((), statistics.total.dtype)
-        empty = score(Confusion(zero, zero, zero, zero))
-        return _safe.ratio(statistics.total, statistics.weight, empty)
+        nothing = score(Confusion(zero, zero, zero, zero))
+        if empty is not None:
+            nothing = jnp.where(jnp.isnan(nothing), empty, nothing)
+        return _safe.ratio(statistics.total, statistics.weight, nothing)
     values = score(statistics)
     if jnp.shape(values) != jnp.shape(statistics.tp):
         raise ValueError(
             "a score must be elementwise over the counts it is given (its hyperparameters too): "
             f"counts {jnp.shape(statistics.tp)} became {jnp.shape(values)}"
         )
-    if average in (None, "micro"):
-        return values
+    out = undefined(values, statistics, zero_division)
+    if average is None:
+        # Where a label is left out `zero_division` is NaN.
+        nan = values if zero_division is None else jnp.asarray(zero_division, values.dtype)
+        return jnp.where(out, nan, values)
+    if average == "micro":
+        return values if empty is None else jnp.where(out, empty, values)
     tp, fp, fn, tn = (
         jnp.asarray(x) for x in (statistics.tp, statistics.fp, statistics.fn, statistics.tn)
     )
     counted = ((tp != 0) | (fp != 0) | (fn != 0) | (tn != 0)).astype(values.dtype)
-    if average == "macro":
-        return _safe.mean(values, counted)
-    return _safe.mean(values, (tp + fn).astype(values.dtype), counted)
+    weights = (counted,) if average == "macro" else ((tp + fn).astype(values.dtype), counted)
+    return _safe.mean(jnp.where(out, 0, values), *weights, left_out=out, empty=empty)

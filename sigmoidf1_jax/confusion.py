@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Num
 
-from sigmoidf1_jax import _blocks, _inputs
+from sigmoidf1_jax import _blocks, _checks, _inputs
 from sigmoidf1_jax._inputs import Labels, Weights, Where
 
 
@@ -88,7 +88,7 @@ def confusion(
         mask, _ = _inputs.entry_weights(labels.shape, jnp.float32, where, None)
         _inputs.check_labels(labels, mask)
         if decisions.dtype != jnp.bool_:
-            _inputs.check_value(
+            _checks.check_value(
                 lambda: jnp.all(
                     (decisions == 0) | (decisions == 1) | (False if mask is None else ~mask)
                 ),

@@ -3,7 +3,7 @@ r"""Scores: pure functions of a `Confusion`, elementwise over its shape.
 The same function is a metric on hard counts and, as `1 - score`, a loss on soft counts.
 Every score takes `zero_division`, its value (with zero gradient) where it is 0/0: a label that
 is neither present nor predicted. With `zero_division=nan` such labels leave the average, as in
-scikit-learn.
+scikit-learn. A NaN among the counts makes the score NaN; averages tell the two apart.
 Ratio scores also take `smoothing`, a pseudo-count $a \ge 0$: (numerator + a) / (denominator + a).
 With a > 0 a label without positives is still pushed to have no false positives.
 
@@ -19,7 +19,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from sigmoidf1_jax import _safe
+from sigmoidf1_jax import _inputs, _safe
 from sigmoidf1_jax.confusion import Confusion, floating_counts
 
 Score = Callable[[Confusion], Float[Array, "..."]]
@@ -28,6 +28,8 @@ Score = Callable[[Confusion], Float[Array, "..."]]
 def _ratio(
     numerator: Array, denominator: Array, zero_division: ArrayLike, smoothing: ArrayLike
 ) -> Array:
+    _inputs.check_zero_division(zero_division)
+    _inputs.check_hyperparameter("smoothing", smoothing, low=0.0)
     a = jnp.asarray(smoothing, numerator.dtype)
     return _safe.ratio(numerator + a, denominator + a, zero_division)
 
@@ -138,22 +140,20 @@ def balanced_accuracy(
     With one class present it is that class's recall, as in scikit-learn; `zero_division` is the
     value with none.
     """
-    both = jnp.stack(
-        jnp.broadcast_arrays(
-            recall(confusion, zero_division=jnp.nan),
-            specificity(confusion, zero_division=jnp.nan),
-        )
-    )
-    present = ~jnp.isnan(both)
-    total = jnp.sum(jnp.where(present, both, 0), 0)
-    return _safe.ratio(total, jnp.sum(present, 0).astype(both.dtype), zero_division)
-
-
-def _recall_specificity_defined(confusion: Confusion) -> tuple[Array, Array, Array]:
-    # Undefined parts are 0 here, not NaN: 0 * NaN in a gradient would be NaN.
+    _inputs.check_zero_division(zero_division)
     tp, fp, fn, tn = floating_counts(confusion)
-    defined = (tp + fn != 0) & (tn + fp != 0)
-    return recall(confusion), specificity(confusion), defined
+    classes = [(tp, tp + fn), (tn, tn + fp)]
+    total = sum(_safe.ratio(right, size) for right, size in classes)
+    present = sum((size != 0).astype(tp.dtype) for _, size in classes)
+    return _safe.ratio(total, jnp.asarray(present), zero_division)
+
+
+def _recall_specificity_absent(confusion: Confusion) -> tuple[Array, Array, Array]:
+    """Recall and specificity, 0 where they are undefined, and whether a class is absent."""
+    tp, fp, fn, tn = floating_counts(confusion)
+    # A NaN in the one class is no reason to call the other one absent.
+    absent = ((tp + fn == 0) | (tn + fp == 0)) & ~jnp.isnan(tp + fp + fn + tn)
+    return recall(confusion), specificity(confusion), absent
 
 
 def g_mean(confusion: Confusion, *, zero_division: ArrayLike = 0.0) -> Float[Array, "..."]:
@@ -163,8 +163,9 @@ def g_mean(confusion: Confusion, *, zero_division: ArrayLike = 0.0) -> Float[Arr
 
     Source: Kubat and Matwin, Addressing the Curse of Imbalanced Training Sets, 1997.
     """
-    r, s, defined = _recall_specificity_defined(confusion)
-    return jnp.where(defined, _safe.sqrt(r * s), jnp.asarray(zero_division, r.dtype))
+    _inputs.check_zero_division(zero_division)
+    r, s, absent = _recall_specificity_absent(confusion)
+    return jnp.where(absent, jnp.asarray(zero_division, r.dtype), _safe.sqrt(r * s))
 
 
 def informedness(confusion: Confusion, *, zero_division: ArrayLike = 0.0) -> Float[Array, "..."]:
@@ -174,8 +175,9 @@ def informedness(confusion: Confusion, *, zero_division: ArrayLike = 0.0) -> Flo
 
     Source: Youden, Index for Rating Diagnostic Tests, 1950.
     """
-    r, s, defined = _recall_specificity_defined(confusion)
-    return jnp.where(defined, r + s - 1, jnp.asarray(zero_division, r.dtype))
+    _inputs.check_zero_division(zero_division, -1.0)
+    r, s, absent = _recall_specificity_absent(confusion)
+    return jnp.where(absent, jnp.asarray(zero_division, r.dtype), r + s - 1)
 
 
 def mcc(confusion: Confusion, *, zero_division: ArrayLike = 0.0) -> Float[Array, "..."]:
@@ -186,6 +188,7 @@ def mcc(confusion: Confusion, *, zero_division: ArrayLike = 0.0) -> Float[Array,
 
     Source: Matthews, 1975.
     """
+    _inputs.check_zero_division(zero_division, -1.0)
     tp, fp, fn, tn = floating_counts(confusion)
     # Products of two roots instead of the root of a product of four: counts up to 1e18 fit.
     root = _safe.sqrt((tp + fp) * (tp + fn)) * _safe.sqrt((tn + fp) * (tn + fn))
@@ -199,6 +202,7 @@ def cohen_kappa(confusion: Confusion, *, zero_division: ArrayLike = 0.0) -> Floa
 
     Source: Cohen, 1960.
     """
+    _inputs.check_zero_division(zero_division, -1.0)
     tp, fp, fn, tn = floating_counts(confusion)
     chance = (tp + fp) * (fp + tn) + (tp + fn) * (fn + tn)
     return _safe.ratio(2 * (tp * tn - fp * fn), chance, zero_division)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int
 
-from sigmoidf1_jax import _inputs
+from sigmoidf1_jax import _checks, _inputs
 from sigmoidf1_jax import scores as score_functions
 from sigmoidf1_jax._bound import as_bound, bind
 from sigmoidf1_jax.confusion import Confusion
@@ -30,7 +30,7 @@ def check_scores(scores: Any, name: str = "scores", mask: Array | None = None) -
         return ~jnp.any(bad if mask is None else bad & mask)
 
     counts = "" if mask is None else " where they count"
-    _inputs.check_value(no_nan, scores, message=f"{name} must not be NaN{counts}")
+    _checks.check_value(no_nan, scores, message=f"{name} must not be NaN{counts}")
     return scores
 
 
@@ -44,7 +44,7 @@ def check_probabilities(
         ok = (probabilities >= 0) & (probabilities <= 1)
         return jnp.all(ok if mask is None else ok | ~mask)
 
-    _inputs.check_value(
+    _checks.check_value(
         inside,
         probabilities,
         message=f"{name} must lie in [0, 1]; calibrate scores first (decisions.calibrated)",
@@ -65,7 +65,7 @@ def prepare(scores: Any, labels: Any, where: Any) -> tuple[Array, Array, Array]:
     _inputs.check_same_shape(scores, labels, "scores")
     counted = mask_of(where, labels.shape)
     check_scores(scores, mask=counted)
-    _inputs.check_value(
+    _checks.check_value(
         lambda: jnp.all((labels == 0) | (labels == 1) | ~counted),
         labels,
         message="labels must be 0 or 1 where they count",

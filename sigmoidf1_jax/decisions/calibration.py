@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from sigmoidf1_jax import _inputs
+from sigmoidf1_jax import _checks, _inputs
 from sigmoidf1_jax._inputs import Labels, Where
 from sigmoidf1_jax.decisions import _shared
 from sigmoidf1_jax.decisions._shared import Decided, Scores
@@ -243,12 +243,12 @@ def _fit(
 ) -> tuple[Array, Array]:
     """Fits `column(scores, labels, counted)`, all [n], per label or on all entries."""
     s, y, counted = _shared.prepare(scores, labels, where)
-    _inputs.check_value(
+    _checks.check_value(
         lambda: jnp.all(jnp.isfinite(s) | ~counted),
         s,
         message="scores must be finite where they count",
     )
-    _inputs.check_value(
+    _checks.check_value(
         lambda: jnp.any(counted), counted, message="labels must have an entry that counts"
     )
     s = jnp.where(counted, s, 0)

@@ -8,7 +8,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array
 
-from sigmoidf1_jax import _inputs
+from sigmoidf1_jax import _checks, _inputs
 from sigmoidf1_jax import scores as score_functions
 from sigmoidf1_jax._bound import as_bound, bind
 from sigmoidf1_jax._inputs import Labels, Where
@@ -94,7 +94,7 @@ def conformal_risk(
         )
         return Threshold(threshold)
     rows = jnp.sum(jnp.any(counted, -1))
-    _inputs.check_value(
+    _checks.check_value(
         lambda: rows > 0, rows, message="labels must have an entry that counts, got none"
     )
     low = jnp.asarray(lowest, scores.dtype)
@@ -117,7 +117,7 @@ def _check_alpha(alpha: ArrayLike) -> None:
     if value.ndim:
         raise ValueError(f"alpha must be a scalar, got shape {value.shape}")
     given = "" if isinstance(value, jax.core.Tracer) else f", got {value}"
-    _inputs.check_value(
+    _checks.check_value(
         lambda: (value > 0) & (value < 1), value, message=f"alpha must lie in (0, 1){given}"
     )
 

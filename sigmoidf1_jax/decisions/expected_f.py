@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from sigmoidf1_jax import _inputs
+from sigmoidf1_jax import _checks, _inputs
 from sigmoidf1_jax._inputs import Labels
 from sigmoidf1_jax.decisions import _shared
 from sigmoidf1_jax.decisions._shared import Decided, Scores
@@ -127,7 +127,7 @@ def count_matrix_of_labels(labels: Labels) -> CountMatrix:
              [0., 1., 0.]], dtype=float32)
     """
     labels = _inputs.as_array(labels, "labels")
-    _inputs.check_value(
+    _checks.check_value(
         lambda: jnp.all((labels == 0) | (labels == 1)), labels, message="labels must be 0 or 1"
     )
     present = labels == 1

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from sigmoidf1_jax import _inputs
+from sigmoidf1_jax import _checks, _inputs
 from sigmoidf1_jax._inputs import Labels, Where
 from sigmoidf1_jax.decisions import _shared
 from sigmoidf1_jax.decisions._shared import Scores
@@ -58,7 +58,7 @@ def knee_curve(scores: Scores, *, where: Where = None) -> KneeCurve:
     scores = _inputs.as_array(scores, "scores")
     counted = _shared.mask_of(where, scores.shape)
     scores = _shared.check_scores(scores, mask=counted)
-    _inputs.check_value(
+    _checks.check_value(
         lambda: jnp.all(jnp.isfinite(scores) | ~counted) & jnp.any(counted),
         scores,
         counted,
@@ -112,7 +112,7 @@ def knee_threshold(
     # Interpolated quantiles of a straight curve differ from it by rounding only.
     bent = curve.distance > 16 * jnp.finfo(curve.median.dtype).eps
     if labels is None:
-        _inputs.check_value(
+        _checks.check_value(
             lambda: bent,
             bent,
             message="scores have no knee (constant or straight sorted curve): pass labels to fall "

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Num
 
-from sigmoidf1_jax import _inputs, _safe
+from sigmoidf1_jax import _checks, _inputs, _safe
 from sigmoidf1_jax._inputs import Labels, Where
 from sigmoidf1_jax.decisions import _shared
 from sigmoidf1_jax.decisions._shared import Decided, Scores
@@ -29,7 +29,7 @@ class TopK:
           ValueError: NaN scores, or `k` above the number of labels, in concrete arrays.
         """
         scores = _shared.check_scores(scores)
-        _inputs.check_value(
+        _checks.check_value(
             lambda: jnp.all(self.k <= scores.shape[-1]),
             self.k,
             message=f"k must be <= the number of labels, {scores.shape[-1]}, got {self.k}",
@@ -114,7 +114,7 @@ class LabelCount:
                     f"counts must have the scores' shape without labels, {scores.shape[:-1]}, "
                     f"got {counts.shape}"
                 )
-            _inputs.check_value(
+            _checks.check_value(
                 lambda: ~jnp.any(jnp.isnan(counts)), counts, message="counts must not be NaN"
             )
         most = scores.shape[-1] if self.max_labels is None else self.max_labels
@@ -173,7 +173,7 @@ def label_count(
     probabilities = _shared.check_probabilities(scores, "scores", mask)
     labels, counted = _labels(labels, mask)
     total = jnp.sum(jnp.where(counted, probabilities, 0))
-    _inputs.check_value(
+    _checks.check_value(
         lambda: total > 0, total, message="scores must have a positive sum to scale, got 0"
     )
     observed = jnp.sum(labels, dtype=total.dtype)
@@ -215,12 +215,12 @@ def _labels(labels: Any, where: Any) -> tuple[Array, Array]:
     """Checked bool labels, False where masked, and the mask; refuses an empty selection."""
     labels = _inputs.as_array(labels, "labels")
     counted = _shared.mask_of(where, labels.shape)
-    _inputs.check_value(
+    _checks.check_value(
         lambda: jnp.all((labels == 0) | (labels == 1) | ~counted),
         labels,
         message="labels must be 0 or 1 where they count",
     )
-    _inputs.check_value(
+    _checks.check_value(
         lambda: jnp.any(counted), counted, message="labels must have an entry that counts"
     )
     return (labels == 1) & counted, counted

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from sigmoidf1_jax import _inputs
+from sigmoidf1_jax import _checks, _inputs
 from sigmoidf1_jax._inputs import Labels, Where
 from sigmoidf1_jax.decisions import _shared
 from sigmoidf1_jax.decisions._shared import Decided, Scores
@@ -48,7 +48,7 @@ def fixed(threshold: ArrayLike = 0.5) -> Threshold:
       Array([False,  True,  True], dtype=bool)
     """
     value = _inputs.as_array(threshold, "threshold")
-    _inputs.check_value(
+    _checks.check_value(
         lambda: ~jnp.any(jnp.isnan(value)), value, message="threshold must not be NaN"
     )
     return Threshold(value.astype(jnp.result_type(float)))

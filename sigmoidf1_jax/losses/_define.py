@@ -8,6 +8,7 @@ from typing import Any, Concatenate, NamedTuple, ParamSpec, Protocol
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from sigmoidf1_jax import _inputs, _safe, averaging
@@ -64,11 +65,22 @@ class ScoreLoss(SeparableObjective):
             example = averaging.mean_weight(mass)
             # Counts are linear in the weights: these are the counts of weights with mean 1.
             per_example = jax.tree.map(lambda x: _safe.ratio(x, example), per_example)
-            return averaging.example_scores(self.score, per_example, example)
+            return averaging.example_scores(
+                self.score, per_example, example, self._zero_division
+            )
         return parts.summed if self.average == "micro" else parts.per_label
 
     def value(self, statistics: Confusion | ExampleScores) -> Array:
-        return 1 - averaging.score_value(self.score, statistics, self.average)
+        # Where all labels are left out there is nothing to lose: score 1, gradient 0.
+        empty = None if self._zero_division is None else 1.0
+        return 1 - averaging.score_value(
+            self.score, statistics, self.average, zero_division=self._zero_division, empty=empty
+        )
+
+    @property
+    def _zero_division(self) -> ArrayLike | None:
+        """What the score is given as `zero_division`; None if it is left to the score."""
+        return getattr(self.score, "parameters", {}).get("zero_division")
 
 
 def score_loss(score: Score, surrogate: Surrogate, average: Average | None) -> ScoreLoss:

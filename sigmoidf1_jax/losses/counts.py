@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from sigmoidf1_jax import _inputs, _safe, averaging
+from sigmoidf1_jax import _checks, _inputs, _safe, averaging
 from sigmoidf1_jax._inputs import Labels, Weights, Where
 from sigmoidf1_jax.losses._define import LabelSums, Sums, from_label_sums, from_objective
 from sigmoidf1_jax.objective import Objective, Statistics
@@ -110,7 +110,7 @@ class LabelCount(Objective):
         y, _, w = _inputs.prepare(labels.astype(dtype), labels, where, weights, name="labels")
         example, within = averaging.example_weights(w)
         counted = (example > 0)[..., None]
-        _inputs.check_value(
+        _checks.check_value(
             lambda: ~jnp.any(jnp.isnan(logits) & counted),
             logits,
             counted,

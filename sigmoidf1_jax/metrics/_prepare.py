@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from sigmoidf1_jax import _inputs, _safe, averaging
+from sigmoidf1_jax import _checks, _inputs, _safe, averaging
 from sigmoidf1_jax._inputs import Weights, Where
 
 Scores = Float[Array, "*batch labels"]
@@ -43,7 +43,7 @@ def prepare(
         dtype = _inputs.accumulation_dtype(scores.dtype)
         mask, weight = _inputs.entry_weights(labels.shape, dtype, where, weights)
     bad = jnp.isnan(scores)
-    _inputs.check_value(
+    _checks.check_value(
         lambda: ~jnp.any(bad if mask is None else bad & mask),
         scores,
         message=f"{name} must not be NaN where they count",
@@ -67,7 +67,7 @@ def check_binary(labels: Array, mask: Array | None) -> None:
     if labels.dtype == jnp.bool_:
         return
     binary = (labels == 0) | (labels == 1)
-    _inputs.check_value(
+    _checks.check_value(
         functools.partial(jnp.all, binary if mask is None else binary | ~mask),
         labels,
         message="labels must be 0 or 1 where they count",

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from sigmoidf1_jax import _inputs, _safe, averaging
+from sigmoidf1_jax import _checks, _safe, averaging
 from sigmoidf1_jax._inputs import Weights, Where
 from sigmoidf1_jax.metrics import _prepare
 from sigmoidf1_jax.metrics._prepare import BinaryLabels, Ranking
@@ -173,7 +173,7 @@ def _prepare_probabilities(
 ) -> Ranking:
     ranking = _prepare.prepare(probabilities, labels, where, weights, name="probabilities")
     p = ranking.scores
-    _inputs.check_value(
+    _checks.check_value(
         lambda: jnp.all((p >= 0) & (p <= 1)),
         p,
         message="probabilities must lie in [0, 1] where they count: apply jax.nn.sigmoid to logits",

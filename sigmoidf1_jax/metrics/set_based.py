@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int
 
-from sigmoidf1_jax import _inputs, _safe, averaging, scores
+from sigmoidf1_jax import _checks, _inputs, _safe, averaging, scores
 from sigmoidf1_jax._inputs import Labels, Weights, Where
 from sigmoidf1_jax.averaging import Average
 from sigmoidf1_jax.confusion import Confusion, confusion
@@ -31,7 +31,7 @@ def binary(decisions: Any, labels: Any, where: Any) -> tuple[Array, Array]:
     for name, x in (("decisions", decisions), ("labels", labels)):
         if x.dtype != jnp.bool_:
             binary = (x == 0) | (x == 1)
-            _inputs.check_value(
+            _checks.check_value(
                 functools.partial(jnp.all, binary if mask is None else binary | ~mask),
                 x,
                 mask,

@@ -10,7 +10,7 @@ from jax import lax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int
 
-from sigmoidf1_jax import _inputs, _safe
+from sigmoidf1_jax import _checks, _inputs, _safe
 from sigmoidf1_jax._inputs import Weights, Where
 from sigmoidf1_jax.metrics import _order, _prepare
 from sigmoidf1_jax.metrics._prepare import BinaryLabels, Ranking, Scores
@@ -231,7 +231,7 @@ def psp_sums(
             f"inverse_propensities must have shape [num_labels] = {ranking.labels.shape[-1:]}, "
             f"got {worth.shape}"
         )
-    _inputs.check_value(
+    _checks.check_value(
         lambda: jnp.all(worth >= 0), worth, message="inverse_propensities must be >= 0"
     )
     value = jnp.where(ranking.labels, worth.astype(ranking.scores.dtype), 0)
