@@ -7,6 +7,8 @@ from typing import Any
 
 import jax
 
+from sigmoidf1_jax._plain import Plain, is_choice, is_plain_callable, number
+
 
 @functools.partial(
     jax.tree_util.register_dataclass,
@@ -14,7 +16,7 @@ import jax
     meta_fields=["function", "choices"],
 )
 @dataclasses.dataclass(frozen=True, repr=False)
-class Bound:
+class Bound(Plain):
     """`function(*args, **parameters, **choices)`, as a pytree.
 
     Two values made from the same function and the same choices have the same tree structure,
@@ -38,20 +40,11 @@ class Bound:
 
 def bind(function: Callable[..., Any], **hyper: Any) -> Bound:
     """Binds keyword hyperparameters: strings, bools, None and functions become static."""
-
-    def is_choice(value: Any) -> bool:
-        return value is None or isinstance(value, str | bool) or _is_plain_callable(value)
-
     return Bound(
         function,
-        {k: v for k, v in hyper.items() if not is_choice(v)},
+        {k: number(v) for k, v in hyper.items() if not is_choice(v)},
         tuple((k, v) for k, v in hyper.items() if is_choice(v)),
     )
-
-
-def _is_plain_callable(value: Any) -> bool:
-    # A callable that JAX sees as one opaque leaf cannot cross a jit boundary as data.
-    return callable(value) and jax.tree.leaves(value) == [value]
 
 
 def as_bound(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -63,4 +56,4 @@ def as_bound(function: Callable[..., Any]) -> Callable[..., Any]:
                 f"got positional arguments {function.args!r}"
             )
         return bind(function.func, **function.keywords)
-    return Bound(function, {}) if _is_plain_callable(function) else function
+    return Bound(function, {}) if is_plain_callable(function) else function

@@ -39,7 +39,9 @@ class Inputs(NamedTuple):
 
 def accumulation_dtype(*dtypes: Any) -> Any:
     """The promoted floating dtype of the arguments, float32 at least."""
-    return jnp.promote_types(jnp.result_type(*dtypes), jnp.float32)
+    # Ours to promote, also for users who forbid JAX to do it by itself.
+    with jax.numpy_dtype_promotion("standard"):
+        return jnp.promote_types(jnp.result_type(*dtypes), jnp.float32)
 
 
 def as_array(x: Any, name: str) -> Array:
@@ -129,10 +131,9 @@ def entry_weights(
 
 
 def _check_broadcast(x: Array, shape: tuple[int, ...], name: str) -> None:
-    try:
-        fits = np.broadcast_shapes(x.shape, shape) == tuple(shape)
-    except ValueError:
-        fits = False
+    # Size by size: those of an export may be symbols.
+    sizes = shape[len(shape) - x.ndim :]
+    fits = x.ndim <= len(shape) and all(a in (1, b) for a, b in zip(x.shape, sizes, strict=True))
     if not fits:
         raise ValueError(f"{name} must broadcast to the labels' shape {shape}, got {x.shape}")
 
@@ -167,6 +168,11 @@ def counted_entries(mask: Array | None, weights: Any, weight: Array) -> Array | 
     return mask if weights is None else weight != 0
 
 
+def finite(logits: Array) -> Array:
+    """Logits with a large number, whose gradient is 0, in the place of infinite ones."""
+    return jnp.where(jnp.isinf(logits), _INFINITE * jnp.sign(logits), logits)
+
+
 def prepare(
     logits: Any,
     labels: Any,
@@ -194,7 +200,7 @@ def prepare(
     check_not_nan(logits, counted, name)
     labelled_by_floats = jnp.issubdtype(labels.dtype, jnp.inexact)
     logits, labels = logits.astype(dtype), labels.astype(dtype)
-    logits = jnp.where(jnp.isinf(logits), _INFINITE * jnp.sign(logits), logits)
+    logits = finite(logits)
     if counted is not None:
         logits, labels = jnp.where(counted, logits, 0), jnp.where(counted, labels, 0)
     # A NaN is added, not chosen from a constant: `jax_debug_nans` then passes on clean inputs.
@@ -205,6 +211,50 @@ def prepare(
         logits += jnp.where(jnp.isnan(weight), weight, 0)
         weight = jnp.where(jnp.isnan(weight), 1, weight)
     return Inputs(logits, labels, weight)
+
+
+def whole_rows(x: Array) -> Array:
+    """`x` with all labels of an example on one device, for what sorts them.
+
+    Meshes with Explicit axes leave that to us where the labels are divided.
+    """
+    spec = tuple(jax.typeof(x).sharding.spec)
+    return x if len(spec) < x.ndim or spec[-1] is None else _laid_out(x, *spec[:-1], None)
+
+
+def replicated(x: Array) -> Array:
+    """`x` whole on every device, for what compares all its entries; see `whole_rows`."""
+    return _laid_out(x) if any(jax.typeof(x).sharding.spec) else x
+
+
+def _laid_out(x: Array, *axes: Any) -> Array:
+    mesh = jax.typeof(x).sharding.mesh
+    return jax.reshard(x, jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(*axes)))
+
+
+def refuse_label_weights(weights: Any, shape: tuple[int, ...], average: Any) -> None:
+    """Refuses weights of labels where only ratios within each label matter: they would cancel.
+
+    Raises:
+      ValueError: `weights` differ between labels only (traced ones may), although there are
+        several examples.
+    """
+    if weights is None or math.prod(shape[:-1]) in (0, 1):
+        return
+    given = jnp.shape(weights)
+    if not given or math.prod(given[:-1]) != 1 or given[-1] == 1:
+        return
+    # Equal weights are meant to change nothing.
+    if isinstance(weights, jax.core.Tracer) or len(np.unique(np.asarray(weights))) > 1:
+        raise ValueError(
+            f"weights of shape {given} weigh labels, which cancels where average={average!r}: pass "
+            "weights of examples, [batch, 1], or average=None and weigh the result yourself"
+        )
+
+
+def nan_of(x: Array, axis: int | tuple[int, ...] | None = None) -> Array:
+    """0, or NaN if there is one in x: to be added to a sum that may not look at all of x."""
+    return jax.lax.stop_gradient(jnp.sum(0 * x, axis))
 
 
 def label_indices(indices: Any, like: Array, name: str) -> Int[Array, "*batch positives"]:
@@ -278,7 +328,7 @@ def check_zero_division(value: Any, low: float = 0.0) -> None:
     check_hyperparameter("zero_division", value, low=low, high=1.0, nan=True)
 
 
-def per_label(name: str, value: Any, like: Array, **limits: float) -> Array:
+def per_label(name: str, value: Any, like: Array, **limits: Any) -> Array:
     """A hyperparameter that is one number or one per label, in the dtype and rank of `like`.
 
     `limits` are those of `check_hyperparameter`.

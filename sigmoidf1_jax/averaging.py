@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float
 
-from sigmoidf1_jax import _safe
+from sigmoidf1_jax import _inputs, _safe
 from sigmoidf1_jax.confusion import Confusion, floating_counts
 from sigmoidf1_jax.scores import Score
 
@@ -89,9 +89,13 @@ class ExampleMass(NamedTuple):
     counted: Float[Array, "*batch"]
 
 
-def example_mass(weight: Float[Array, "*batch labels"]) -> ExampleMass:
-    """The mass of each example, from weights of entries."""
-    return ExampleMass(jnp.sum(weight, -1), jnp.sum((weight > 0).astype(weight.dtype), -1))
+def example_mass(
+    weight: Float[Array, "*batch labels"], logits: Float[Array, "*batch labels"] | None = None
+) -> ExampleMass:
+    """The mass of each example, from weights of entries; NaN where one of the logits is."""
+    counted = jnp.sum((weight > 0).astype(weight.dtype), -1)
+    total = jnp.sum(weight, -1)
+    return ExampleMass(total if logits is None else total + _inputs.nan_of(logits, -1), counted)
 
 
 def mean_weight(mass: ExampleMass) -> Float[Array, "*batch"]:

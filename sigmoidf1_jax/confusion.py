@@ -24,7 +24,8 @@ class Confusion:
 
     All four have the same shape: [num_labels] for counts per label, [batch] for counts per
     example, [] when pooled. Counts of disjoint sets of examples add up, so `a + b` is the
-    confusion of both.
+    confusion of both: exact for integer counts, which become NumPy's int64 where int32 is too
+    small; inside jit, where no sum can look whether it fits, integer counts add up as floats.
 
     >>> a = Confusion(tp=1.0, fp=2.0, fn=0.0, tn=3.0)
     >>> a + a
@@ -39,10 +40,29 @@ class Confusion:
     def __add__(self, other: "Confusion") -> "Confusion":
         if not isinstance(other, Confusion):
             return NotImplemented
-        return jax.tree.map(lambda x, y: x + y, self, other)
+        return jax.tree.map(_sum, self, other)
 
     def __radd__(self, other: Any) -> "Confusion":
         return self if isinstance(other, int) and other == 0 else NotImplemented
+
+
+def _sum(x: Any, y: Any) -> Any:
+    integers = all(jnp.issubdtype(jnp.result_type(a), jnp.integer) for a in (x, y))
+    if not integers or all(isinstance(a, int) for a in (x, y)):
+        return x + y
+    if any(isinstance(a, jax.core.Tracer) for a in (x, y)):
+        return _float_of(x) + _float_of(y)
+    total = np.asarray(x, np.int64) + np.asarray(y, np.int64)
+    # As they came while they fit: NumPy's integers would be cut to 32 bits on their way to JAX.
+    fits = total.size == 0 or total.max() <= np.iinfo(np.int32).max
+    return jnp.asarray(total, jnp.int32) if fits else total
+
+
+def _float_of(x: Any) -> Any:
+    """Counts as floats; those of NumPy without a detour over 32 bits."""
+    if isinstance(x, np.ndarray | np.generic | int) and not isinstance(x, bool):
+        x = np.asarray(x, float)
+    return jnp.asarray(x, jnp.result_type(float))
 
 
 def confusion(
@@ -71,8 +91,8 @@ def confusion(
       weights; otherwise floating counts, float32 at least.
 
     Raises:
-      ValueError: shapes differ or do not broadcast; labels outside [0, 1], negative weights or
-        NaN decisions in concrete arrays.
+      ValueError: shapes differ or do not broadcast, or an axis that is not there; labels
+        outside [0, 1], negative weights or NaN decisions in concrete arrays.
       TypeError: `where` is not bool, or complex numbers.
 
     Example:
@@ -83,6 +103,7 @@ def confusion(
     decisions = _inputs.as_array(decisions, "decisions")
     labels = _inputs.as_array(labels, "labels")
     _inputs.check_same_shape(decisions, labels, "decisions")
+    axes = _axes(axis, labels.ndim)
     hard = not any(jnp.issubdtype(x.dtype, jnp.inexact) for x in (decisions, labels))
     if hard and weights is None:
         mask, _ = _inputs.entry_weights(labels.shape, jnp.float32, where, None)
@@ -97,18 +118,28 @@ def confusion(
                 message="integer decisions must be 0 or 1 where they count",
             )
         s, y = decisions.astype(bool), labels.astype(bool)
-        axes = range(labels.ndim) if axis is None else np.atleast_1d(axis) % labels.ndim
-        return _hard_confusion(s, y, mask, axes=tuple(int(i) for i in axes))
+        return _hard_confusion(s, y, mask, axes=axes)
     floating = decisions if jnp.issubdtype(decisions.dtype, jnp.inexact) else None
     dtype = _inputs.accumulation_dtype(jnp.float32 if floating is None else floating.dtype)
     inputs = _inputs.prepare(decisions.astype(dtype), labels, where, weights, name="decisions")
-    return soft_confusion(inputs.logits, inputs.labels, inputs.weight, axis)
+    return soft_confusion(inputs.logits, inputs.labels, inputs.weight, axes)
+
+
+def _axes(axis: int | tuple[int, ...] | None, ndim: int) -> tuple[int, ...]:
+    given = range(ndim) if axis is None else np.atleast_1d(axis).tolist()
+    axes = tuple(i + ndim if i < 0 else i for i in given)
+    if len(set(axes)) != len(axes) or not all(0 <= i < ndim for i in axes):
+        raise ValueError(f"axis must name different axes of arrays with {ndim}, got {axis}")
+    return axes
 
 
 def floating_counts(counts: Confusion) -> tuple[Array, Array, Array, Array]:
     """tp, fp, fn, tn as floats, before they are multiplied or pooled: no integer overflow."""
-    parts = [jnp.asarray(x) for x in (counts.tp, counts.fp, counts.fn, counts.tn)]
-    dtype = jnp.result_type(float, *(x for x in parts if jnp.issubdtype(x.dtype, jnp.inexact)))
+    parts = [
+        x if isinstance(x, jax.Array) and jnp.issubdtype(x.dtype, jnp.inexact) else _float_of(x)
+        for x in (counts.tp, counts.fp, counts.fn, counts.tn)
+    ]
+    dtype = jnp.result_type(float, *{x.dtype for x in parts})
     tp, fp, fn, tn = (x.astype(dtype) for x in parts)
     return tp, fp, fn, tn
 

@@ -10,6 +10,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from sigmoidf1_jax._inputs import Labels, Logits, Weights, Where
+from sigmoidf1_jax._plain import Plain, number
 from sigmoidf1_jax.label_parts import LabelParts
 
 Statistics = Any
@@ -18,14 +19,16 @@ AxisName = str | tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class Objective:
+class Objective(Plain):
     """A loss of the form `value(sum over examples of statistics)`.
 
     Objectives are frozen dataclasses and pytrees: numeric hyperparameters are leaves (so they
-    can be differentiated, scheduled and mapped over), choices are static. A subclass defines
-    `statistics` and `value`; everything else follows. Statistics of disjoint sets of examples
-    add up leaf by leaf, which is what makes the loss of the global batch exact however the
-    batch is cut.
+    can be differentiated, scheduled and mapped over), choices are static. They pickle, compare
+    and hash by what they hold. A subclass, again a frozen dataclass, defines `statistics` and
+    `value`; everything else follows, being a pytree too: fields that hold strings, bools, None
+    or functions, or have `metadata={"static": True}`, are static. Statistics of disjoint sets of
+    examples add up leaf by leaf, which is what makes the loss of the global batch exact however
+    the batch is cut.
 
     >>> import jax.numpy as jnp
     >>> import sigmoidf1_jax as sf
@@ -109,7 +112,7 @@ class Objective:
     def __mul__(self, weight: ArrayLike) -> "WeightedSum":
         if isinstance(weight, Objective):
             return NotImplemented
-        return WeightedSum((self,), (weight,))
+        return WeightedSum((self,), (number(weight),))
 
     __rmul__ = __mul__
 
@@ -155,7 +158,7 @@ class SeparableObjective(Objective):
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class StatefulObjective:
+class StatefulObjective(Plain):
     """A loss of summed statistics and of a state that it also updates.
 
     `init(num_labels)` makes the state, a pytree of arrays that checkpoints; a call returns
@@ -196,10 +199,26 @@ class StatefulObjective:
         statistics = self.statistics(logits, labels, where=where, weights=weights)
         if axis_name is not None:
             statistics = jax.lax.psum(statistics, axis_name)
-        value, state = self.value(statistics, jax.lax.stop_gradient(state), **extra)
-        return value, jax.lax.stop_gradient(state)
+        return self.advance(statistics, state, **extra)
+
+    def advance(self, statistics: Statistics, state: State, **extra: Any) -> tuple[Array, State]:
+        """`value`, with a state that takes in no NaN and lets no gradient through.
+
+        Where the statistics hold a NaN, so does the value, and the state stays as it was: one
+        bad batch does not spoil all that come after it.
+        """
+        state = jax.lax.stop_gradient(state)
+        value, new = self.value(statistics, state, **extra)
+        return value, jax.lax.stop_gradient(unless_nan(statistics, new, state))
 
     __repr__ = Objective.__repr__
+
+
+def unless_nan(checked: Any, new: State, old: State) -> State:
+    """`new`, or `old` if there is a NaN anywhere in `checked`."""
+    leaves = [x for x in jax.tree.leaves(checked) if jnp.issubdtype(x.dtype, jnp.inexact)]
+    bad = jnp.any(jnp.asarray([jnp.any(jnp.isnan(x)) for x in leaves]))
+    return jax.tree.map(lambda a, b: jnp.where(bad, b, a), new, old)
 
 
 @functools.partial(
@@ -246,7 +265,7 @@ class WeightedSum(Objective):
     def __mul__(self, weight: ArrayLike) -> "WeightedSum":
         if isinstance(weight, Objective):
             return NotImplemented
-        return WeightedSum(self.parts, tuple(w * weight for w in self.weights))
+        return WeightedSum(self.parts, tuple(w * number(weight) for w in self.weights))
 
     __rmul__ = __mul__
 

@@ -142,10 +142,10 @@ def balanced_accuracy(
     """
     _inputs.check_zero_division(zero_division)
     tp, fp, fn, tn = floating_counts(confusion)
-    classes = [(tp, tp + fn), (tn, tn + fp)]
-    total = sum(_safe.ratio(right, size) for right, size in classes)
-    present = sum((size != 0).astype(tp.dtype) for _, size in classes)
-    return _safe.ratio(total, jnp.asarray(present), zero_division)
+    positives, negatives = tp + fn, tn + fp
+    total = _safe.ratio(tp, positives) + _safe.ratio(tn, negatives)
+    present = (positives != 0).astype(tp.dtype) + (negatives != 0).astype(tp.dtype)
+    return _safe.ratio(total, present, zero_division)
 
 
 def _recall_specificity_absent(confusion: Confusion) -> tuple[Array, Array, Array]:

@@ -89,7 +89,7 @@ def _raised_cosine(logits: Array, *, mu: ArrayLike, delta: ArrayLike) -> Array:
     x = _band(logits, mu, delta)
     inside = 0.5 * (1 + x + jnp.sin(jnp.pi * x) / jnp.pi)
     # Outside the band exactly 0 and 1: sin(pi) is not exactly 0 in floating point.
-    return jnp.where(jnp.abs(x) < 1, inside, (x > 0).astype(x.dtype))
+    return jnp.where(jnp.abs(x) == 1, (x > 0).astype(x.dtype), inside)
 
 
 def linear(mu: ArrayLike = 0.5, delta: ArrayLike = 0.5) -> Surrogate:
@@ -135,7 +135,9 @@ def hard(threshold: ArrayLike = 0.0) -> Surrogate:
 
 
 def _hard(logits: Array, *, threshold: ArrayLike) -> Array:
-    return (logits >= per_label("threshold", threshold, logits)).astype(logits.dtype)
+    decided = (logits >= per_label("threshold", threshold, logits)).astype(logits.dtype)
+    # Every comparison with NaN is false, but a NaN is no decision against a label.
+    return jnp.where(jnp.isnan(logits), logits, decided)
 
 
 def straight_through(slope: ArrayLike = 1.0, threshold: ArrayLike = 0.0) -> Surrogate:

@@ -58,6 +58,7 @@ CASES = [
     *(Case("soft_f1", {"average": a, "smoothing": 0.1}) for a in ("macro", "samples")),
     Case("soft_f1"),
     Case("soft_f1", {"zero_division": 1.0}),
+    Case("soft_f1", {"zero_division": float("nan")}),
     Case("sigmoid_f1", {"surrogate": sf.surrogates.sigmoid_of_probability(10.0, -0.5)}),
     Case("double_soft_f1"),
     Case("double_soft_f1", {"average": "samples"}),

@@ -51,6 +51,8 @@ class ScoreLoss(SeparableObjective):
         self, logits: Logits, labels: Labels, *, where: Where = None, weights: Weights = None
     ) -> LabelParts:
         z, y, w = _inputs.prepare(logits, labels, where, weights)
+        if self.average in ("macro", None):
+            _inputs.refuse_label_weights(weights, z.shape, self.average)
         s = self.surrogate(z)
         if self.average == "samples":
             return LabelParts(summed=(soft_confusion(s, y, w, -1), averaging.example_mass(w)))
@@ -65,9 +67,7 @@ class ScoreLoss(SeparableObjective):
             example = averaging.mean_weight(mass)
             # Counts are linear in the weights: these are the counts of weights with mean 1.
             per_example = jax.tree.map(lambda x: _safe.ratio(x, example), per_example)
-            return averaging.example_scores(
-                self.score, per_example, example, self._zero_division
-            )
+            return averaging.example_scores(self.score, per_example, example, self._zero_division)
         return parts.summed if self.average == "micro" else parts.per_label
 
     def value(self, statistics: Confusion | ExampleScores) -> Array:
@@ -145,7 +145,9 @@ class ExampleMean(Objective):
     ) -> Sums:
         z, y, w = _inputs.prepare(logits, labels, where, weights)
         example, within = averaging.example_weights(w)
-        return Sums(jnp.sum(example * self.formula(z, y, within)), jnp.sum(example))
+        # Formulas leave out examples without pairs, but a NaN there counts too.
+        total = jnp.sum(example * self.formula(z, y, within)) + _inputs.nan_of(z)
+        return Sums(total, jnp.sum(example))
 
     def value(self, statistics: Sums) -> Array:
         return _safe.ratio(statistics.total, statistics.weight)
@@ -176,7 +178,7 @@ class LabelSumMean(SeparableObjective):
         z, y, w = _inputs.prepare(logits, labels, where, weights)
         sums = self.sums(z, y, w)
         return LabelParts(
-            summed=(sums.summed, averaging.example_mass(w)), log_summed=sums.log_summed
+            summed=(sums.summed, averaging.example_mass(w, z)), log_summed=sums.log_summed
         )
 
     def from_label_parts(self, parts: LabelParts) -> Sums:
@@ -360,5 +362,8 @@ def _publish(
             for attribute in ("__module__", "__name__", "__qualname__", "__doc__"):
                 setattr(function, attribute, getattr(source, attribute))
         function.__signature__ = signature
+    if source is not constructor:
+        # The name by which pickle finds the formula again: its own is the public function's.
+        source.__qualname__, loss.formula = f"{source.__name__}.formula", source
     loss.objective = constructor
     return loss

@@ -9,8 +9,9 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
-from sigmoidf1_jax import _inputs, _safe, averaging, surrogates
+from sigmoidf1_jax import _checks, _inputs, _safe, averaging, surrogates
 from sigmoidf1_jax._inputs import Labels, Logits, Weights, Where, per_label
+from sigmoidf1_jax._plain import number
 from sigmoidf1_jax.label_parts import LabelParts
 from sigmoidf1_jax.losses._define import from_objective, stateful
 from sigmoidf1_jax.objective import (
@@ -19,6 +20,7 @@ from sigmoidf1_jax.objective import (
     SeparableObjective,
     StatefulObjective,
     Statistics,
+    unless_nan,
 )
 from sigmoidf1_jax.surrogates import Surrogate
 
@@ -53,6 +55,7 @@ class AucMargin(SeparableObjective):
         self, logits: Logits, labels: Labels, *, where: Where = None, weights: Weights = None
     ) -> LabelParts:
         z, y, w = _inputs.prepare(logits, labels, where, weights)
+        _inputs.refuse_label_weights(weights, z.shape, "macro")
         s, axes = self.surrogate(z), averaging.leading_axes(z)
         sums = [
             jnp.sum(weight * power, axes)
@@ -139,7 +142,9 @@ def auc_margin(
       >>> round(float(sf.losses.auc_margin(logits, labels)), 4)
       0.0377
     """
-    return AucMargin(margin, surrogate or surrogates.probability(), a, b, alpha)
+    _inputs.check_hyperparameter("margin", margin)
+    given = surrogate or surrogates.probability()
+    return AucMargin(number(margin), given, number(a), number(b), number(alpha))
 
 
 class DualState(NamedTuple):
@@ -185,6 +190,7 @@ class DualBound(StatefulObjective):
         self, logits: Logits, labels: Labels, *, where: Where = None, weights: Weights = None
     ) -> Statistics:
         z, y, w = _inputs.prepare(logits, labels, where, weights)
+        _inputs.refuse_label_weights(weights, z.shape, "macro")
         axes = averaging.leading_axes(z)
         return HingeSums(
             jnp.sum(w * y * jnp.maximum(1 - z, 0), axes),
@@ -233,7 +239,7 @@ def _bound(
     dual_rate: ArrayLike,
 ) -> DualBound:
     _inputs.check_hyperparameter("dual_rate", dual_rate, low=0.0)
-    return DualBound(target, dual_rate, kind)
+    return DualBound(number(target), number(dual_rate), kind)
 
 
 @stateful(_init_dual)
@@ -367,16 +373,17 @@ class AveragePrecision(StatefulObjective):
         index: Int[Array, "*batch"] | None = None,
         **_: Any,
     ) -> tuple[Array, AveragePrecisionState]:
+        inputs = _inputs.prepare(logits, labels, where, weights)
+        _inputs.refuse_label_weights(weights, inputs.logits.shape, "macro")
         z, y, w = (
-            jnp.moveaxis(x, -1, 0).reshape(x.shape[-1], -1)
-            for x in _inputs.prepare(logits, labels, where, weights)
+            jnp.moveaxis(_inputs.replicated(x), -1, 0).reshape(x.shape[-1], -1) for x in inputs
         )
         remembers = state.all.shape[-1] > 0
         if remembers != (index is not None):
             raise ValueError(
                 "index must be given exactly when the state was made for num_examples > 0"
             )
-        rows = None if index is None else _inputs.as_array(index, "index").reshape(-1)
+        rows = None if index is None else _rows(index, w, state.all.shape[-1])
         if axis_name is not None:
             z, y, w = (_gather(x, axis_name) for x in (z, y, w))
             rows = None if rows is None else _gather(rows, axis_name)
@@ -389,14 +396,16 @@ class AveragePrecision(StatefulObjective):
         counted = (jnp.sum(w, -1) > 0).astype(value.dtype)
         if rows is not None:
             # Examples that are no positive of a label, or masked, keep what they had.
-            known = (w * y) > 0
+            # Those may repeat an index (padding does): they are sent past the end and dropped.
+            places = jnp.where((w * y) > 0, rows, state.all.shape[-1])
+            labels_ = jnp.arange(places.shape[0])[:, None]
 
-            def put(all_rows: Array, current: Array, new: Array) -> Array:
-                new = jnp.where(known, new, current).astype(all_rows.dtype)
-                return all_rows.at[:, rows].set(new)
+            def put(all_rows: Array, new: Array) -> Array:
+                return all_rows.at[labels_, places].set(new.astype(all_rows.dtype), mode="drop")
 
-            state = jax.tree.map(put, state, old, fresh)
-        return _safe.mean(value, counted), jax.lax.stop_gradient(state)
+            state = unless_nan(z, jax.tree.map(put, state, fresh), state)
+        value = _safe.mean(value + _inputs.nan_of(z, -1), counted)
+        return value, jax.lax.stop_gradient(state)
 
     def _label(
         self,
@@ -424,6 +433,32 @@ class AveragePrecision(StatefulObjective):
         value = _safe.ratio(jnp.sum(share * (1 - rank)), jnp.sum(share))
         moved = _safe.ratio(jnp.sum(share * change), jnp.sum(share))
         return value + moved - jax.lax.stop_gradient(moved), fresh
+
+
+def _rows(index: Any, weight: Array, num_examples: int) -> Int[Array, " batch"]:
+    """The checked places of a batch's examples; those that do not count may hold anything."""
+    rows = _inputs.as_array(index, "index")
+    if not jnp.issubdtype(rows.dtype, jnp.integer) or rows.size != weight.shape[-1]:
+        raise ValueError(
+            f"index must be an integer for each of the {weight.shape[-1]} examples, "
+            f"got {rows.dtype} {rows.shape}"
+        )
+    rows = _inputs.replicated(rows).reshape(-1).astype(jnp.int32)
+    counted = jnp.any(weight > 0, 0)
+
+    def fine() -> Array:
+        inside = (rows >= 0) & (rows < num_examples)
+        ordered = jnp.sort(jnp.where(counted, rows, num_examples))
+        repeated = (ordered[1:] == ordered[:-1]) & (ordered[1:] < num_examples)
+        return jnp.all(inside | ~counted) & ~jnp.any(repeated)
+
+    _checks.check_value(
+        fine,
+        rows,
+        counted,
+        message=f"index must hold different numbers in 0..{num_examples - 1} where examples count",
+    )
+    return rows
 
 
 def _gather(x: Array, axis_name: AxisName) -> Array:
@@ -484,4 +519,6 @@ def average_precision(gamma: ArrayLike = 0.9, *, margin: ArrayLike = 1.0) -> Ave
       >>> round(float(value), 4)
       0.2
     """
-    return AveragePrecision(gamma, margin)
+    _inputs.check_hyperparameter("gamma", gamma, above=0.0, high=1.0)
+    _inputs.check_hyperparameter("margin", margin, above=0.0)
+    return AveragePrecision(number(gamma), number(margin))

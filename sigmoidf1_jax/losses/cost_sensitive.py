@@ -12,6 +12,7 @@ from jaxtyping import Array
 from sigmoidf1_jax import _inputs, _safe, averaging, scores
 from sigmoidf1_jax._bound import Bound, bind
 from sigmoidf1_jax._inputs import Labels, Logits, Weights, Where, per_label
+from sigmoidf1_jax._plain import number
 from sigmoidf1_jax.confusion import Confusion, soft_confusion
 from sigmoidf1_jax.losses._define import stateful
 from sigmoidf1_jax.objective import StatefulObjective, Statistics
@@ -19,6 +20,9 @@ from sigmoidf1_jax.surrogates import Surrogate, hard
 
 # Half an example of each kind: F1 starts at 1/2, Jaccard at 1/3, and the first batches overrule it.
 _PRIOR = 0.5
+
+# Far below what one entry of a batch adds: (1 - decay) for any decay of use.
+_FADED = 1e-6
 
 
 def _init(num_labels: int) -> Confusion:
@@ -67,7 +71,7 @@ class CostSensitive(StatefulObjective):
         def moved(old: Array, new: Array) -> Array:
             return (decay * old + (1 - decay) * new).astype(old.dtype)
 
-        state = jax.tree.map(moved, state, counts)
+        state = _held_up(jax.tree.map(moved, state, counts))
         level = self.level_of(state).astype(positive.dtype)
         total = jnp.sum(self.positive_weight(level) * positive + level * negative)
         weight = jnp.sum(counts.tp + counts.fp + counts.fn + counts.tn)
@@ -92,8 +96,20 @@ def _cost_sensitive(
         raise ValueError(f"average must be 'macro' or 'micro', got {average!r}")
     _inputs.check_hyperparameter("decay", decay, low=0.0, below=1.0)
     if level is not None:
-        _inputs.check_hyperparameter("level", level, low=0.0)
-    return CostSensitive(score, positive_weight, decay, level, surrogate or hard(), average)
+        _inputs.check_hyperparameter("level", level, low=0.0, high=1.0)
+    counted = surrogate or hard()
+    return CostSensitive(score, positive_weight, number(decay), number(level), counted, average)
+
+
+def _held_up(counts: Confusion) -> Confusion:
+    """Counts that are almost forgotten, enlarged: their score is what the next batch starts from.
+
+    A label that is neither true nor predicted for a thousand batches would otherwise fade to
+    0/0, and the weight of its negatives with it.
+    """
+    relevant = counts.tp + counts.fp + counts.fn
+    factor = jnp.maximum(_safe.ratio(jnp.asarray(_FADED, relevant.dtype), relevant, 1.0), 1)
+    return Confusion(counts.tp * factor, counts.fp * factor, counts.fn * factor, counts.tn)
 
 
 def _f_beta_weight(level: Array, *, beta: ArrayLike) -> Array:

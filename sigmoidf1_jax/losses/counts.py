@@ -10,7 +10,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from sigmoidf1_jax import _checks, _inputs, _safe, averaging
-from sigmoidf1_jax._inputs import Labels, Weights, Where
+from sigmoidf1_jax._inputs import AnyArray, Labels, Weights, Where
 from sigmoidf1_jax.losses._define import LabelSums, Sums, from_label_sums, from_objective
 from sigmoidf1_jax.objective import Objective, Statistics
 
@@ -77,6 +77,7 @@ def cross_entropy_with_count(
     """
     if variant not in ("corrected", "seed"):
         raise ValueError(f"variant must be 'corrected' or 'seed', got {variant!r}")
+    _inputs.check_hyperparameter("count_weight", count_weight, low=0.0)
     size, entropy, surplus, predicted, hits = sums.summed
     if variant == "corrected":
         penalty = _safe.ratio(surplus * surplus, size)
@@ -92,7 +93,7 @@ class LabelCount(Objective):
 
     def statistics(
         self,
-        logits: Float[Array, "*batch counts"],
+        logits: Float[AnyArray, "*batch counts"],
         labels: Labels,
         *,
         where: Where = None,
@@ -107,7 +108,7 @@ class LabelCount(Objective):
         _inputs.check_floating(logits, "logits")
         dtype = _inputs.accumulation_dtype(logits.dtype)
         # The labels are checked against themselves: only their leading axes match the logits.
-        y, _, w = _inputs.prepare(labels.astype(dtype), labels, where, weights, name="labels")
+        nan, y, w = _inputs.prepare(labels.astype(dtype), labels, where, weights, name="labels")
         example, within = averaging.example_weights(w)
         counted = (example > 0)[..., None]
         _checks.check_value(
@@ -116,11 +117,11 @@ class LabelCount(Objective):
             counted,
             message="logits must not be NaN where they count",
         )
-        logits = jnp.where(counted, logits.astype(dtype), 0)
+        logits = jnp.where(counted, _inputs.finite(logits.astype(dtype)), 0)
         count = jnp.round(jnp.sum((within > 0) * y, -1)).astype(jnp.int32)
         target = jnp.clip(count, 0, logits.shape[-1] - 1)[..., None]
         log_p = jnp.take_along_axis(jax.nn.log_softmax(logits, -1), target, -1)[..., 0]
-        return Sums(-jnp.sum(example * log_p), jnp.sum(example))
+        return Sums(-jnp.sum(example * log_p) + _inputs.nan_of(nan), jnp.sum(example))
 
     def value(self, statistics: Sums) -> Array:
         return _safe.ratio(statistics.total, statistics.weight)

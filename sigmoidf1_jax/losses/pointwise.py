@@ -42,7 +42,7 @@ def binary_cross_entropy(
       Array([0.6931472, 2.126928 ], dtype=float32)
     """
     pos_weight = per_label("pos_weight", pos_weight, logits, low=0.0)
-    smoothing = per_label("label_smoothing", label_smoothing, logits, low=0.0)
+    smoothing = per_label("label_smoothing", label_smoothing, logits, low=0.0, high=1.0)
     labels = (1 - smoothing) * labels + smoothing / 2
     return pos_weight * labels * jax.nn.softplus(-logits) + (1 - labels) * jax.nn.softplus(logits)
 
@@ -82,7 +82,7 @@ def focal(
     """
     loss = focal_entropy(logits, labels, per_label("gamma", gamma, logits, low=0.0))
     if alpha is not None:
-        alpha = per_label("alpha", alpha, logits)
+        alpha = per_label("alpha", alpha, logits, low=0.0, high=1.0)
         loss *= alpha * labels + (1 - alpha) * (1 - labels)
     return loss
 
@@ -145,7 +145,7 @@ def asymmetric(
     """
     gamma_negative = per_label("gamma_negative", gamma_negative, logits, low=0.0)
     gamma_positive = per_label("gamma_positive", gamma_positive, logits, low=0.0)
-    shift = per_label("shift", shift, logits)
+    shift = per_label("shift", shift, logits, low=0.0, below=1.0)
     stop = jax.lax.stop_gradient if stop_weight_gradient else lambda weight: weight
     positive = stop(jnp.exp(gamma_positive * jax.nn.log_sigmoid(-logits))) * jax.nn.softplus(
         -logits
@@ -154,7 +154,8 @@ def asymmetric(
     # 1 - p_m >= m, so its log is finite.
     shifted = shift > 0
     excess = jax.nn.sigmoid(logits) - shift
-    costs = ~shifted | (excess > 0)
+    # Not `excess > 0`, which would take NaN for a negative that costs nothing.
+    costs = ~(shifted & (excess <= 0))
     excess = jnp.where(shifted & costs, excess, 0.5)
     log_p = jnp.where(shifted, jnp.log(excess), jax.nn.log_sigmoid(logits))
     log_miss = jnp.where(shifted, jnp.log1p(-excess), jax.nn.log_sigmoid(-logits))

@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, Int
 
 from sigmoidf1_jax import _inputs, _safe, averaging
 from sigmoidf1_jax._inputs import Labels, Logits, Weights, Where
+from sigmoidf1_jax._plain import number
 from sigmoidf1_jax.label_parts import LabelParts
 from sigmoidf1_jax.losses._define import (
     LabelSums,
@@ -116,6 +117,7 @@ def bp_mll(sums: LabelSums, limit: ArrayLike = 10.0) -> Float[Array, "*batch"]:
       >>> round(float(sf.losses.bp_mll(logits, labels)), 4)
       0.2516
     """
+    _inputs.check_hyperparameter("limit", limit)
     log_sum, exists = _log_pairs(sums)
     pairs = sums.summed.positive * sums.summed.negative
     x = log_sum - jnp.log(jnp.where(exists, pairs, 1))
@@ -158,6 +160,8 @@ def rank_hinge(
       >>> float(sf.losses.rank_hinge(logits, labels))
       0.25
     """
+    _inputs.check_hyperparameter("margin", margin, low=0.0)
+    logits, labels, within = map(_inputs.whole_rows, (logits, labels, within))
     positive, negative = within * labels, within * (1 - labels)
     nothing = jnp.zeros_like(positive)
     keys = jnp.concatenate([logits - jnp.asarray(margin, logits.dtype), logits], -1)
@@ -280,6 +284,7 @@ def sparsemax(
       >>> float(sf.losses.sparsemax(logits, labels))
       0.0625
     """
+    logits, labels, within = map(_inputs.whole_rows, (logits, labels, within))
     counted = within > 0
     top = jnp.max(jnp.where(counted, logits, -jnp.inf), -1, keepdims=True)
     top = jnp.where(jnp.isfinite(top), top, 0)
@@ -354,10 +359,10 @@ class TwoWay(SeparableObjective):
         columns = Columns(
             _binned_sum(-z / tp, w * y, axes),
             _binned_sum(z / tn, w * (1 - y), axes),
-            jnp.sum(w * y, axes),
+            jnp.sum(w * y, axes) + _inputs.nan_of(z, axes),
             jnp.sum(w * (1 - y), axes),
         )
-        return LabelParts(columns, averaging.example_mass(w), Classes(positive, negative))
+        return LabelParts(columns, averaging.example_mass(w, z), Classes(positive, negative))
 
     def from_label_parts(self, parts: LabelParts) -> Statistics:
         example, sums = mean_one(parts.summed, LabelSums(log_summed=parts.log_summed))
@@ -378,6 +383,7 @@ class TwoWay(SeparableObjective):
         present = columns.positives > 0
         both = jnp.where(present & (columns.negatives > 0), both, 0)
         mean = _safe.ratio(jnp.sum(both), jnp.sum(present.astype(both.dtype)))
+        mean += _inputs.nan_of(columns.positives)
         return (mean + _safe.ratio(rows.total, rows.weight)) / 2
 
     def _temperatures(self, like: Array) -> tuple[Array, Array]:
@@ -427,4 +433,4 @@ def two_way(
     """
     _inputs.check_hyperparameter("positive_temperature", positive_temperature, above=0.0)
     _inputs.check_hyperparameter("negative_temperature", negative_temperature, above=0.0)
-    return TwoWay(positive_temperature, negative_temperature)
+    return TwoWay(number(positive_temperature), number(negative_temperature))

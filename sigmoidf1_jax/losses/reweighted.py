@@ -6,11 +6,13 @@ from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from sigmoidf1_jax import _inputs, _safe, averaging
 from sigmoidf1_jax._inputs import Labels, Logits, Weights, Where, per_label
+from sigmoidf1_jax._plain import number
 from sigmoidf1_jax.label_parts import LabelParts
 from sigmoidf1_jax.losses._define import from_objective, pointwise
 from sigmoidf1_jax.losses.pointwise import focal_entropy
@@ -35,8 +37,8 @@ def class_balanced(
     Args:
       logits: [..., num_labels], floating.
       labels: same shape, in [0, 1].
-      class_frequency: $n_c$ > 0, the number of positives of each label in the training data,
-        scalar or [num_labels]; 0 counts as 1.
+      class_frequency: $n_c$, the number of positives of each label in the training data,
+        scalar or [num_labels]; 0 counts as 1. Shares, between 0 and 1, are refused.
       beta: in [0, 1); 0 gives `focal`.
       gamma: focusing exponent >= 0.
       where: True where an entry counts; others are 0.
@@ -55,7 +57,7 @@ def class_balanced(
       >>> [round(float(x), 3) for x in loss]
       [0.173, 0.017]
     """
-    n = jnp.maximum(per_label("class_frequency", class_frequency, logits), 1)
+    n = _counts_of_labels(class_frequency, logits)
     log_beta = jnp.log(
         jnp.maximum(
             per_label("beta", beta, logits, low=0.0, below=1.0), jnp.finfo(logits.dtype).tiny
@@ -106,6 +108,18 @@ def negative_tolerant(
     return _tolerant(logits, labels, class_frequency, num_examples, negative_scale, bias, gamma)
 
 
+def _counts_of_labels(class_frequency: ArrayLike, like: Array) -> Array:
+    """Positives of each label in the training data, 1 for labels that have none."""
+    traced = isinstance(class_frequency, jax.core.Tracer)
+    counts = np.ones(()) if traced else np.asarray(class_frequency)
+    if np.any((counts > 0) & (counts < 1)):
+        raise ValueError(
+            "class_frequency must be numbers of positives, not shares, got values between 0 and 1: "
+            "multiply them by the number of examples"
+        )
+    return jnp.maximum(per_label("class_frequency", class_frequency, like, low=0.0), 1)
+
+
 def _tolerant(
     logits: Array,
     labels: Array,
@@ -118,9 +132,10 @@ def _tolerant(
     scale = per_label("negative_scale", negative_scale, logits, above=0.0)
     gamma = per_label("gamma", gamma, logits, low=0.0)
     # A label that is never or always positive counts as if one example differed.
+    _inputs.check_hyperparameter("num_examples", num_examples, low=1.0)
     total = jnp.asarray(num_examples, logits.dtype)
-    n = jnp.clip(per_label("class_frequency", class_frequency, logits), 1, total - 1)
-    z = logits - per_label("bias", bias, logits) * jnp.log(total / n - 1)
+    n = jnp.clip(_counts_of_labels(class_frequency, logits), 1, jnp.maximum(total - 1, 1))
+    z = logits - per_label("bias", bias, logits, low=0.0) * jnp.log(total / n - 1)
     positive = focal_entropy(z, jnp.ones_like(labels), gamma)
     negative = focal_entropy(scale * z, jnp.zeros_like(labels), gamma) / scale
     return labels * positive + (1 - labels) * negative
@@ -167,13 +182,14 @@ def distribution_balanced(
       >>> [round(float(x), 3) for x in loss]
       [0.244, 0.304]
     """
-    n = jnp.maximum(per_label("class_frequency", class_frequency, logits), 1)
+    n = _counts_of_labels(class_frequency, logits)
     drawn = jnp.sum(labels / n, -1, keepdims=True)
     r = _safe.ratio(jnp.broadcast_to(1 / n, labels.shape), drawn)
-    beta, mu = per_label("map_beta", map_beta, logits), per_label("map_mu", map_mu, logits)
+    beta = per_label("map_beta", map_beta, logits, low=0.0)
+    mu = per_label("map_mu", map_mu, logits)
     # A choice, not r = inf, at which the derivatives by beta and mu would be NaN.
     mapped = jnp.where(drawn > 0, jax.nn.sigmoid(beta * (r - mu)), 1)
-    weight = per_label("map_alpha", map_alpha, logits) + mapped
+    weight = per_label("map_alpha", map_alpha, logits, low=0.0) + mapped
     return weight * _tolerant(
         logits, labels, class_frequency, num_examples, negative_scale, bias, gamma
     )
@@ -218,7 +234,7 @@ def propensity_weighted(
     """
     if variant not in ("convex", "unbiased"):
         raise ValueError(f"variant must be 'convex' or 'unbiased', got {variant!r}")
-    inverse = 1 / per_label("propensity", propensity, logits, above=0.0)
+    inverse = 1 / per_label("propensity", propensity, logits, above=0.0, high=1.0)
     positive, negative = jax.nn.softplus(-logits), jax.nn.softplus(logits)
     if variant == "unbiased":
         # softplus(z) - softplus(-z) is z.
@@ -247,6 +263,7 @@ class PositiveUnlabeled(SeparableObjective):
         self, logits: Logits, labels: Labels, *, where: Where = None, weights: Weights = None
     ) -> LabelParts:
         z, y, w = _inputs.prepare(logits, labels, where, weights)
+        _inputs.refuse_label_weights(weights, z.shape, "macro")
         positive, negative = jax.nn.softplus(-z), jax.nn.softplus(z)
         axes = averaging.leading_axes(z)
         return LabelParts(
@@ -312,4 +329,5 @@ def positive_unlabeled(prior: ArrayLike) -> Objective:
       >>> round(float(sf.losses.positive_unlabeled(logits, labels, prior=0.25)), 4)
       0.6931
     """
-    return PositiveUnlabeled(prior)
+    _inputs.check_hyperparameter("prior", prior, above=0.0, below=1.0)
+    return PositiveUnlabeled(number(prior))

@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 
 from sigmoidf1_jax import _inputs, _safe, averaging
 from sigmoidf1_jax._inputs import Labels, Logits, Weights, Where, per_label
+from sigmoidf1_jax._plain import number
 from sigmoidf1_jax.losses._define import stateful
 from sigmoidf1_jax.objective import StatefulObjective, Statistics
 
@@ -59,6 +60,7 @@ class Tencent(StatefulObjective):
         mask, _ = _inputs.entry_weights(labels.shape, jnp.float32, where, None)
         known = known if mask is None else known & mask
         z, y, w = _inputs.prepare(logits, labels, known, weights)
+        _inputs.refuse_label_weights(weights, z.shape, "macro")
         pos_weight = per_label("pos_weight", self.pos_weight, z)
         entropy = pos_weight * y * jax.nn.softplus(-z) + (1 - y) * jax.nn.softplus(z)
         present = (y >= jnp.asarray(self.threshold, y.dtype)) & (w > 0)
@@ -113,9 +115,9 @@ def tencent(
       logits: [..., num_labels], floating; all leading axes hold examples.
       labels: same shape, in [0, 1], or -1 for unknown entries, which cost nothing.
       state: from `tencent.init(num_labels)` or the last call.
-      pos_weight: $w_+$, weight of positives.
-      threshold: a label is present if any of its entries is >= this.
-      negative_rate: the chance that an absent label is drawn.
+      pos_weight: $w_+$ >= 0, weight of positives.
+      threshold: a label is present if any of its entries is >= this, in [0, 1].
+      negative_rate: the chance that an absent label is drawn, in [0, 1].
       key: random key of the draw; the same on all devices, a new one for every call.
       where: True where an entry counts; broadcasts to the labels' shape.
       weights: weights >= 0; broadcast to the labels' shape.
@@ -138,4 +140,7 @@ def tencent(
       >>> state.positive_run
       Array([1., 0.], dtype=float32)
     """
-    return Tencent(pos_weight, threshold, negative_rate)
+    _inputs.check_hyperparameter("pos_weight", pos_weight, low=0.0)
+    for name, value in (("threshold", threshold), ("negative_rate", negative_rate)):
+        _inputs.check_hyperparameter(name, value, low=0.0, high=1.0)
+    return Tencent(number(pos_weight), number(threshold), number(negative_rate))

@@ -1,8 +1,10 @@
 """What every loss must satisfy, whatever its formula."""
 
 import inspect
+import pickle
 
 import jax
+import jax.export
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -47,10 +49,13 @@ def test_jit_equals_eager_in_value_and_gradient(case):
     logits, labels = batch(0)
     logits = jnp.asarray(logits, jnp.float32)
     function = jax.value_and_grad(total(case))
-    tree_allclose(jax.jit(function)(logits, labels), function(logits, labels))
-    np.testing.assert_allclose(
-        jax.jit(case.loss)(logits, labels), case.loss(logits, labels), rtol=1e-5, atol=1e-6
-    )
+    # Nor does either make a NaN on the way, which users who look for their own would stop at.
+    stop_at_nan = "nan" not in str(case.hyper)
+    with jax.debug_nans(stop_at_nan):
+        tree_allclose(jax.jit(function)(logits, labels), function(logits, labels))
+        np.testing.assert_allclose(
+            jax.jit(case.loss)(logits, labels), case.loss(logits, labels), rtol=1e-5, atol=1e-6
+        )
 
 
 @every_loss
@@ -109,6 +114,38 @@ def test_value_and_gradient_are_finite(case, dtype):
         assert np.isfinite(value), name
         assert np.isfinite(np.asarray(gradient, np.float32)).all(), name
         assert not np.asarray(gradient, np.float32)[~mask].any(), name
+    logits, labels, _ = edge_cases()["empty and full labels and rows"]
+    for row, column in ((3, 1), (4, 2), (0, 0)):
+        bad, mask = logits.copy(), np.ones(labels.shape, bool)
+        bad[row, column] = np.nan
+        assert np.isnan(function(jnp.asarray(bad, dtype), labels, mask)[0]), (row, column)
+        # With one entry NaN and all others masked, nothing else is there to carry it.
+        mask[:], mask[row, column] = False, True
+        assert np.isnan(function(jnp.asarray(bad, dtype), labels, mask)[0]), (row, column)
+
+
+@every_loss
+def test_nan_in_is_nan_out_inside_jit_and_weight_0_does_not_count(case):
+    objective = compiled(case)
+    logits, labels = batch(15)
+    logits, labels = logits.astype(np.float32), labels.astype(np.float32)
+    spoiled = {name: np.array(x) for name, x in (("logits", logits), ("labels", labels))}
+    spoiled["weights"] = np.ones(labels.shape, np.float32)
+    clean = objective(**spoiled)
+    for name, x in spoiled.items():
+        bad = {**spoiled, name: x.copy()}
+        bad[name][2, 3] = np.nan
+        nan = np.isnan(objective(**bad))
+        # Of losses per label, that of this label only.
+        assert nan.tolist() == ([c == 3 for c in range(5)] if nan.ndim else True), name
+        if name != "weights":
+            bad["weights"] = np.ones(labels.shape, np.float32)
+            bad["weights"][2, 3] = 0
+            masked = objective(**{**spoiled, "where": bad["weights"] > 0})
+            assert np.array_equal(objective(**bad), masked), name
+            assert not np.array_equal(masked, clean)
+            # Eagerly too, where a NaN that counts raises.
+            np.testing.assert_allclose(case.objective(**bad), masked, rtol=1e-5)
 
 
 @every_loss
@@ -228,6 +265,49 @@ def test_one_trace_for_all_hyperparameters(case):
         value(jax.tree.map(lambda x, f=factor: x * f, objective), logits, labels)
     assert len(traces) == 1
     assert hash(jax.tree.structure(objective)) == hash(jax.tree.structure(case.objective))
+
+
+@every_loss
+def test_objectives_are_plain_data(case):
+    objective, other = case.objective, case.objective
+    again = pickle.loads(pickle.dumps(objective))
+    assert objective == other == again
+    assert hash(objective) == hash(other) == hash(again)
+    leaves = jax.tree.leaves(objective)
+    assert all(jnp.issubdtype(jnp.result_type(x), jnp.inexact) for x in leaves)
+    assert not leaves or jax.tree.map(lambda x: x + 1, objective) != objective
+    logits, labels = batch(16)
+    static = jax.jit(lambda o, z, y: o(z, y), static_argnums=0)
+    shape = jax.eval_shape(static, objective, jnp.float32(logits), labels)
+    assert shape.shape == jnp.shape(objective(jnp.float32(logits), labels))
+
+
+@every_loss
+def test_strict_promotion_of_types_and_ranks(case):
+    logits, labels = batch(17)
+    where, weights = np.ones((12, 1), bool), np.ones((12, 5), np.float32)
+    function = jax.value_and_grad(
+        lambda z, y: jnp.sum(case.objective(z, y, where=where, weights=weights))
+    )
+    with jax.numpy_dtype_promotion("strict"), jax.numpy_rank_promotion("raise"):
+        for dtype in (jnp.float32, jnp.float16):
+            for kind in (bool, np.int32, np.float32):
+                # Traced only: what is forbidden is so at trace time.
+                jax.eval_shape(function, jnp.asarray(logits, dtype), labels.astype(kind))
+
+
+@every_loss
+def test_value_and_gradient_export_with_a_symbolic_batch(case):
+    (rows,) = jax.export.symbolic_shape("rows")
+    arrays = [
+        jax.ShapeDtypeStruct((rows, 5), jnp.float32),
+        jax.ShapeDtypeStruct((rows, 5), jnp.int32),
+        jax.ShapeDtypeStruct((rows, 1), bool),
+    ]
+    exported = jax.export.export(
+        jax.jit(jax.value_and_grad(lambda z, y, m: jnp.sum(case.objective(z, y, where=m))))
+    )(*arrays)
+    assert exported.in_avals[0].shape == (rows, 5)
 
 
 @every_loss

@@ -1,6 +1,7 @@
 """Losses with state: init, (value, state), the same under jit, scan and several devices."""
 
 import dataclasses
+import pickle
 from typing import Any
 
 import jax
@@ -60,6 +61,57 @@ def test_objective_and_function_agree_and_the_state_keeps_its_structure(case):
     assert jax.tree.structure(after) == jax.tree.structure(state)
     for old, new in zip(jax.tree.leaves(state), jax.tree.leaves(after), strict=True):
         assert (old.shape, old.dtype) == (new.shape, new.dtype)
+
+
+@every
+def test_a_state_takes_in_no_nan(case):
+    logits, labels = data(2)
+    state = case.init(5)
+    value, after = jax.jit(case)(logits.at[2, 3].set(jnp.nan), labels, state)
+    assert np.isnan(value)
+    tree_allclose(after, state, rtol=0, atol=0)
+    where = jnp.ones(labels.shape, bool).at[2, 3].set(False)
+    masked = jax.jit(case)(logits.at[2, 3].set(jnp.nan), labels, state, where=where)
+    tree_allclose(masked, jax.jit(case)(logits, labels, state, where=where))
+
+
+@every
+def test_objectives_with_state_are_plain_data(case):
+    objective, other = (getattr(sf.objectives, case.name)(**case.hyper) for _ in range(2))
+    again = pickle.loads(pickle.dumps(objective))
+    assert objective == other == again
+    assert hash(objective) == hash(other) == hash(again)
+    logits, labels = data(3)
+    state = case.init(5)
+    with jax.numpy_dtype_promotion("strict"), jax.numpy_rank_promotion("raise"):
+        jax.eval_shape(jax.grad(lambda z: case(z, labels, state)[0]), logits)
+    with jax.debug_nans(True):
+        jax.value_and_grad(lambda z: case(z, labels, state), has_aux=True)(logits)
+
+
+def test_a_label_that_never_occurs_keeps_the_weight_of_its_negatives():
+    objective = sf.objectives.cost_sensitive_f_beta()
+    logits, labels = jnp.full((4, 1), -1.0), jnp.zeros((4, 1), int)
+
+    def step(state, _):
+        value, state = objective(logits, labels, state)
+        return state, value
+
+    # 3,000 batches: 0.95^1400 is below what float32 can divide by.
+    _, values = jax.jit(lambda s: jax.lax.scan(step, s, None, length=3000))(objective.init(1))
+    np.testing.assert_allclose(values, values[0], rtol=1e-4)
+
+
+def test_padding_that_repeats_an_index_keeps_the_memory_of_the_real_example():
+    logits, labels = data(4, (8, 5))
+    loss, state = sf.losses.average_precision, sf.losses.average_precision.init(5, 20)
+    where = (jnp.arange(8) < 4)[:, None]
+    index = jnp.array([0, 1, 2, 3, 0, 0, -1, 99])
+    padded = loss(logits, labels, state, where=where, index=index)
+    tree_allclose(padded, loss(logits[:4], labels[:4], state, index=index[:4]))
+    for wrong in (index, jnp.arange(8) + 15):
+        with pytest.raises(ValueError, match=r"index must hold different numbers in 0\.\.19"):
+            loss(logits, labels, state, index=wrong)
 
 
 @every

@@ -4,12 +4,13 @@ import sys
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import NamedSharding, PartitionSpec
 
 from tests.catalogue import CASES, batch
 from tests.losses.test_stateful import CASES as STATEFUL
 from tests.multi_device.modes import differences, in_every_mode
 
-DEVICES, LABELS = 8, 5
+DEVICES, LABELS, LABEL_DEVICES = 8, 6, 2
 
 
 def check(case):
@@ -41,6 +42,15 @@ def compare(loss):
     whole = jax.jit(jax.value_and_grad(lambda s: loss(s * logits, labels), has_aux=True))(scale)
     step = jax.value_and_grad(local, has_aux=True)
     ways = in_every_mode(step, scale, logits, labels)
+    # Arrays that say in their type how they are divided, examples and labels, with a mask that
+    # is not divided at all.
+    mesh = jax.make_mesh((DEVICES // LABEL_DEVICES, LABEL_DEVICES), ("batch", "label"))
+    divided = jax.device_put((logits, labels), NamedSharding(mesh, PartitionSpec("batch", "label")))
+    where = jnp.ones((len(logits), 1), bool)
+    with jax.set_mesh(mesh):
+        ways["explicit mesh"] = jax.jit(
+            jax.value_and_grad(lambda s, z, y: loss(s * z, y, where=where), has_aux=True)
+        )(scale, *divided)
     return differences(ways, whole, rtol=2e-4, atol=2e-6)
 
 
