@@ -51,6 +51,7 @@ def f_beta(
 
     Source: van Rijsbergen, Information Retrieval, 1979.
     """
+    _inputs.check_hyperparameter("beta", beta, low=0.0)
     tp, fp, fn, _ = floating_counts(confusion)
     b2 = jnp.square(jnp.asarray(beta, tp.dtype))
     hits = (1 + b2) * tp
@@ -127,6 +128,8 @@ def tversky(
 
     Source: Tversky, Features of Similarity, 1977; Salehi et al., Tversky loss, 2017.
     """
+    _inputs.check_hyperparameter("alpha", alpha, low=0.0)
+    _inputs.check_hyperparameter("beta", beta, low=0.0)
     tp, fp, fn, _ = floating_counts(confusion)
     alpha, beta = jnp.asarray(alpha, tp.dtype), jnp.asarray(beta, tp.dtype)
     return _ratio(tp, tp + alpha * fp + beta * fn, zero_division, smoothing)

@@ -13,6 +13,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from sigmoidf1_jax import surrogates
+from sigmoidf1_jax._inputs import check_hyperparameter
 from sigmoidf1_jax.surrogates import Surrogate
 
 Schedule = Callable[[ArrayLike], ArrayLike]
@@ -56,6 +57,8 @@ def init_learned(
       >>> init_learned(1.0, num_labels=2).offset.shape
       (2,)
     """
+    check_hyperparameter("slope", slope, above=0.0)
+    check_hyperparameter("offset", offset)
     slope, offset = jnp.asarray(slope, jnp.float32), jnp.asarray(offset, jnp.float32)
     if num_labels is not None:
         slope, offset = (jnp.broadcast_to(x, (num_labels,)) for x in (slope, offset))
@@ -121,6 +124,9 @@ def init_posterior(
       >>> summary(init_posterior(2.0)).slope
       Array(2., dtype=float32)
     """
+    check_hyperparameter("slope", slope, above=0.0)
+    check_hyperparameter("offset", offset)
+    check_hyperparameter("scale", scale, above=0.0)
     shape = () if num_labels is None else (num_labels,)
     values = (jnp.asarray(x, jnp.float32) for x in (slope, offset, scale))
     slope, offset, scale = (jnp.broadcast_to(x, jnp.shape(x) or shape) for x in values)

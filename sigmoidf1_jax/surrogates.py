@@ -17,7 +17,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from sigmoidf1_jax._bound import bind
-from sigmoidf1_jax._inputs import per_label
+from sigmoidf1_jax._inputs import check_hyperparameter, per_label
 
 Surrogate = Callable[[Float[Array, "*batch labels"]], Float[Array, "*batch labels"]]
 
@@ -31,7 +31,13 @@ def sigmoid(slope: ArrayLike = 1.0, offset: ArrayLike = 0.0) -> Surrogate:
 
     Source: Benedict et al., sigmoidF1, TMLR 2022.
     """
+    _check_sigmoid(slope, offset)
     return bind(_sigmoid, slope=slope, offset=offset)
+
+
+def _check_sigmoid(slope: ArrayLike, offset: ArrayLike) -> None:
+    check_hyperparameter("slope", slope, above=0.0)
+    check_hyperparameter("offset", offset)
 
 
 def _sigmoid(logits: Array, *, slope: ArrayLike, offset: ArrayLike) -> Array:
@@ -63,6 +69,7 @@ def sigmoid_of_probability(slope: ArrayLike = 1.0, offset: ArrayLike = 0.0) -> S
     >>> bool(jnp.all(sigmoid_of_probability(10.0, 1.0)(jnp.array([-5.0, 5.0])) > 0.9999))
     True
     """
+    _check_sigmoid(slope, offset)
     return bind(_sigmoid_of_probability, slope=slope, offset=offset)
 
 
@@ -82,7 +89,13 @@ def raised_cosine(mu: ArrayLike = 0.5, delta: ArrayLike = 0.1) -> Surrogate:
     >>> raised_cosine()(jnp.array([-9.0, 0.0, 9.0]))
     Array([0. , 0.5, 1. ], dtype=float32)
     """
+    _check_band(mu, delta)
     return bind(_raised_cosine, mu=mu, delta=delta)
+
+
+def _check_band(mu: ArrayLike, delta: ArrayLike) -> None:
+    check_hyperparameter("mu", mu, low=0.0, high=1.0)
+    check_hyperparameter("delta", delta, above=0.0)
 
 
 def _raised_cosine(logits: Array, *, mu: ArrayLike, delta: ArrayLike) -> Array:
@@ -103,6 +116,7 @@ def linear(mu: ArrayLike = 0.5, delta: ArrayLike = 0.5) -> Surrogate:
     >>> linear(0.5, 0.25)(jnp.array([-9.0, 0.0, 9.0]))
     Array([0. , 0.5, 1. ], dtype=float32)
     """
+    _check_band(mu, delta)
     return bind(_linear, mu=mu, delta=delta)
 
 
@@ -131,6 +145,7 @@ def hard(threshold: ArrayLike = 0.0) -> Surrogate:
     >>> hard()(jnp.array([-1.0, 2.0]))
     Array([0., 1.], dtype=float32)
     """
+    check_hyperparameter("threshold", threshold)
     return bind(_hard, threshold=threshold)
 
 
@@ -152,6 +167,8 @@ def straight_through(slope: ArrayLike = 1.0, threshold: ArrayLike = 0.0) -> Surr
     >>> jax.value_and_grad(lambda z: straight_through()(z).sum())(jnp.array([0.0]))
     (Array(1., dtype=float32), Array([0.25], dtype=float32))
     """
+    check_hyperparameter("threshold", threshold)
+    _check_sigmoid(slope, 0.0)
     return bind(_straight_through, slope=slope, threshold=threshold)
 
 

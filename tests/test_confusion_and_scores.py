@@ -127,3 +127,41 @@ def test_straight_through_has_the_sigmoid_gradient():
     through = jax.grad(lambda z: sf.surrogates.straight_through(2.0)(z).sum())(z)
     smooth = jax.grad(lambda z: sf.surrogates.sigmoid(2.0)(z).sum())(z)
     np.testing.assert_allclose(through, smooth, rtol=1e-6)
+
+
+def test_pooled_counts_add_up_beyond_32_bits():
+    half = sf.Confusion(*(jnp.int32(2**30 + 1),) * 4)
+    total = half + half + half
+    assert int(total.tp) == 3 * (2**30 + 1)
+    assert (half + half).tp.dtype == np.int64
+    assert isinstance((sf.Confusion(1, 2, 3, 4) + sf.Confusion(1, 2, 3, 4)).tp, int)
+    assert isinstance(sf.confusion(jnp.ones((2, 2), bool), jnp.ones((2, 2), bool)).tp, jax.Array)
+    np.testing.assert_allclose(sf.scores.f1(total), 0.5, rtol=1e-6)
+    traced = jax.jit(lambda a, b: a + b)(half, half)
+    np.testing.assert_allclose(traced.tp, 2**31, rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [bool, np.float32])
+def test_an_axis_that_is_not_there_is_refused(kind):
+    decisions = np.ones((3, 2), kind)
+    for axis in (2, -3, (0, 0)):
+        with pytest.raises(ValueError, match="axis must name different axes of arrays with 2"):
+            sf.confusion(decisions, np.ones((3, 2), int), axis=axis)
+    assert sf.confusion(decisions, np.ones((3, 2), int), axis=-1).tp.shape == (3,)
+
+
+def test_a_nan_count_makes_its_score_nan_and_an_undefined_score_is_left_out():
+    nan, zero = jnp.float32(jnp.nan), jnp.zeros(())
+    for name in (
+        "f1",
+        "precision",
+        "jaccard",
+        "balanced_accuracy",
+        "g_mean",
+        "informedness",
+        "mcc",
+    ):
+        score = getattr(sf.scores, name)
+        for other in (zero, jnp.ones(())):
+            assert jnp.isnan(score(sf.Confusion(nan, other, other, other))), name
+        assert score(sf.Confusion(zero, zero, zero, zero), zero_division=1.0) == 1, name

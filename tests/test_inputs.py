@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.sparse
 
 import sigmoidf1_jax as sf
 from tests.catalogue import CASES, batch
@@ -139,3 +140,143 @@ def test_users_may_forbid_implicit_promotion(setting):
             jax.eval_shape(jax.grad(function), logits)
     finally:
         jax.config.update(name, before)
+
+
+OUT_OF_RANGE = [
+    ("focal", {"alpha": 3.0}, "alpha"),
+    ("focal", {"gamma": -1.0}, "gamma"),
+    ("asymmetric", {"shift": 1.5}, "shift"),
+    ("asymmetric", {"shift": -0.1}, "shift"),
+    ("binary_cross_entropy", {"label_smoothing": 3.0}, "label_smoothing"),
+    ("binary_cross_entropy", {"pos_weight": np.array([1.0, -1.0])}, "pos_weight"),
+    ("hill", {"height": np.inf}, "height"),
+    ("propensity_weighted", {"propensity": 2.0}, "propensity"),
+    ("class_balanced", {"class_frequency": np.array([0.2, 0.4])}, "class_frequency"),
+    ("class_balanced", {"class_frequency": np.array([-2.0, 4.0])}, "class_frequency"),
+    ("distribution_balanced", {"class_frequency": 0.3, "num_examples": 9.0}, "class_frequency"),
+    ("negative_tolerant", {"class_frequency": 3.0, "num_examples": 0.5}, "num_examples"),
+    ("positive_unlabeled", {"prior": 1.5}, "prior"),
+    ("cross_entropy_with_count", {"count_weight": -1.0}, "count_weight"),
+    ("rank_hinge", {"margin": -1.0}, "margin"),
+    ("bp_mll", {"limit": np.nan}, "limit"),
+    ("auc_margin", {"margin": np.nan}, "margin"),
+    ("soft_f1", {"zero_division": 5.0}, "zero_division"),
+    ("mcc", {"zero_division": -2.0}, "zero_division"),
+    ("g_mean", {"zero_division": -0.5}, "zero_division"),
+    ("score_oriented", {"mu": 3.0}, "mu"),
+    ("sigmoid_f1", {"slope": 0.0}, "slope"),
+    ("sigmoid_f1", {"offset": np.inf}, "offset"),
+]
+STATEFUL_OUT_OF_RANGE = [
+    ("tencent", {"pos_weight": -5.0}, "pos_weight"),
+    ("tencent", {"threshold": 2.0}, "threshold"),
+    ("tencent", {"negative_rate": 1.5}, "negative_rate"),
+    ("average_precision", {"gamma": 7.0}, "gamma"),
+    ("average_precision", {"margin": 0.0}, "margin"),
+    ("cost_sensitive_f_beta", {"level": 2.0}, "level"),
+    ("recall_at_precision", {"precision": 1.0}, "precision"),
+]
+
+
+@pytest.mark.parametrize(("name", "hyper", "argument"), OUT_OF_RANGE, ids=str)
+def test_a_hyperparameter_out_of_range_is_named(name, hyper, argument):
+    with pytest.raises(ValueError, match=f"{argument} must be"):
+        getattr(sf.losses, name)(LOGITS, LABELS, **hyper)
+
+
+@pytest.mark.parametrize(("name", "hyper", "argument"), STATEFUL_OUT_OF_RANGE, ids=str)
+def test_a_hyperparameter_of_a_loss_with_state_out_of_range_is_named(name, hyper, argument):
+    with pytest.raises(ValueError, match=f"{argument} must be"):
+        getattr(sf.objectives, name)(**hyper)
+
+
+def test_surrogates_slopes_and_scores_name_what_is_out_of_range():
+    counts = sf.Confusion(1.0, 1.0, 1.0, 1.0)
+    for call, argument in (
+        (lambda: sf.surrogates.sigmoid(-1.0), "slope"),
+        (lambda: sf.surrogates.linear(0.5, 0.0), "delta"),
+        (lambda: sf.surrogates.hard(np.nan), "threshold"),
+        (lambda: sf.slopes.init_learned(0.0), "slope"),
+        (lambda: sf.slopes.init_posterior(1.0, scale=-1.0), "scale"),
+        (lambda: sf.scores.f1(counts, zero_division=5), "zero_division"),
+        (lambda: sf.scores.f_beta(counts, -1.0), "beta"),
+        (lambda: sf.scores.jaccard(counts, smoothing=-1.0), "smoothing"),
+        (lambda: sf.metrics.f1(LABELS, LABELS, zero_division=5), "zero_division"),
+    ):
+        with pytest.raises(ValueError, match=f"{argument} must be"):
+            call()
+
+
+@pytest.mark.parametrize("name", ["soft_f1", "auc_margin", "positive_unlabeled"])
+def test_weights_of_labels_are_refused_where_they_would_cancel(name):
+    hyper = {"prior": 0.1} if name == "positive_unlabeled" else {}
+    loss = getattr(sf.losses, name)
+    with pytest.raises(ValueError, match="weigh labels, which cancels"):
+        loss(LOGITS, LABELS, weights=np.array([1.0, 2.0]), **hyper)
+    # Equal weights are meant to change nothing, and weights of entries do not cancel.
+    plain = loss(LOGITS, LABELS, **hyper)
+    np.testing.assert_allclose(loss(LOGITS, LABELS, weights=np.ones(2), **hyper), plain, rtol=1e-6)
+    entries = np.array([[1.0, 2.0], [2.0, 1.0], [1.0, 1.0]])
+    assert loss(LOGITS, LABELS, weights=entries, **hyper) != plain
+
+
+def test_labels_without_positives_can_leave_the_macro_loss():
+    logits = np.array([[2.0, -1.0, 0.3], [-3.0, 1.0, 0.1]], np.float32)
+    labels = np.array([[1, 0, 0], [0, 1, 0]])
+    for average in ("macro", "weighted"):
+
+        def loss(z, y, average=average):
+            return sf.losses.soft_f1(z, y, zero_division=np.nan, average=average)
+
+        value, gradient = jax.value_and_grad(loss)(logits, labels)
+        np.testing.assert_allclose(
+            value, sf.losses.soft_f1(logits[:, :2], labels[:, :2], average=average), rtol=1e-6
+        )
+        assert not gradient[:, 2].any()
+        assert gradient[:, :2].all()
+        assert jax.value_and_grad(loss)(logits, 0 * labels)[0] == 0
+    each = sf.losses.soft_f1(logits, labels, zero_division=np.nan, average=None)
+    assert np.isnan(each).tolist() == [False, False, True]
+    # The metric means another thing: scikit-learn leaves out 0/0 only.
+    predicted = sf.metrics.f1(np.ones((2, 3), bool), labels, zero_division=np.nan)
+    np.testing.assert_allclose(predicted, 4 / 9, rtol=1e-6)
+
+
+class Tensor:
+    """What other libraries' arrays offer: NumPy's conversion."""
+
+    def __init__(self, values, fails=False):
+        self.values, self.fails = values, fails
+
+    def __array__(self, dtype=None, copy=None):
+        if self.fails:
+            raise RuntimeError("it requires grad: detach it first")
+        return np.asarray(self.values, dtype)
+
+
+def test_arrays_of_other_libraries_are_read_or_refused_in_one_line():
+    expected = sf.losses.soft_f1(LOGITS, LABELS)
+    for logits, labels in (
+        (LOGITS.tolist(), LABELS.tolist()),
+        (Tensor(LOGITS), Tensor(LABELS.astype(bool))),
+    ):
+        assert sf.losses.soft_f1(logits, labels) == expected
+    for wrong, message in (
+        (
+            scipy.sparse.csr_matrix(LABELS),
+            r"dense array, got a csr_matrix: pass labels.toarray\(\)",
+        ),
+        (np.array([["a", "b"]] * 3), "got ndarray whose values are <U1"),
+        ([[1, 0], [1]], "labels must be an array of numbers, got list"),
+        (None, "labels must be an array of numbers, got NoneType"),
+        (Tensor(LABELS, fails=True), "got Tensor: it requires grad"),
+    ):
+        with pytest.raises(TypeError, match=message):
+            sf.losses.soft_f1(LOGITS, wrong)
+    with pytest.raises(ValueError, match=r"at least one label, got shape \(3, 0\)"):
+        sf.losses.soft_f1(LOGITS[:, :0], LABELS[:, :0])
+
+
+def test_infinite_logits_of_counts_are_finite():
+    value = sf.losses.label_count(np.array([[np.inf, 0.0], [-np.inf, 1.0]], np.float32), LABELS[:2])
+    assert np.isfinite(value)

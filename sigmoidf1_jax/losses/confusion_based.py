@@ -36,15 +36,20 @@ def sigmoid_f1(
         by their positives), "samples" (mean over examples) or None ([num_labels]).
       smoothing: pseudo-count a >= 0. With 0, the paper's choice, a label without positives in
         the batch has loss 1 and gradient 0; with a > 0 its false positives are pushed down.
-      zero_division: the score of a label with neither positives nor predictions when a = 0.
+      zero_division: the score of a label with neither positives nor predictions when a = 0, in
+        [0, 1]. With NaN a label without positives in the batch is left out of the average, value
+        and gradient (for "samples", an example without positives); where all are left out the
+        loss is 0. With `average=None` its loss is NaN.
       surrogate: replaces S; `surrogates.sigmoid_of_probability(slope, offset)` is the published
         code's reading. Slope and offset must then be left at their defaults.
       where: True where an entry counts; broadcasts to the labels' shape.
-      weights: weights >= 0; broadcast to the labels' shape.
+      weights: weights >= 0; broadcast to the labels' shape. An entry of weight 0 does not count,
+        whatever stands there. Weights of labels, [num_labels], would cancel in the "macro"
+        average and in None, and are refused there.
       axis_name: mapped axis whose global batch the loss is of.
 
     Returns:
-      A scalar in [0, 1], or [num_labels] for `average=None`.
+      A scalar in [0, 1], or [num_labels] for `average=None`. NaN where an entry that counts is.
 
     Raises:
       ValueError, TypeError: shapes or dtypes at trace time; values in concrete arrays.
@@ -61,8 +66,6 @@ def sigmoid_f1(
       0.0648
     """
     if surrogate is None:
-        _inputs.check_hyperparameter("slope", slope, above=0.0)
-        _inputs.check_hyperparameter("offset", offset)
         surrogate = surrogates.sigmoid(slope, offset)
     elif not (_is_default(slope, 1.0) and _is_default(offset, 0.0)):
         raise ValueError("pass slope and offset to the surrogate, not beside it")
@@ -397,7 +400,6 @@ def any_loss(
       >>> round(float(sf.losses.any_loss(logits, labels, sf.scores.g_mean)), 4)
       0.0721
     """
-    _inputs.check_hyperparameter("slope", slope, above=0.0)
     return score_loss(score, surrogates.sigmoid_of_probability(slope, -0.5), average)
 
 
@@ -430,5 +432,4 @@ def score_oriented(
       >>> round(float(sf.losses.score_oriented(logits, labels)), 4)
       0.1512
     """
-    _inputs.check_hyperparameter("delta", delta, above=0.0)
     return score_loss(score, surrogates.raised_cosine(mu, delta), average)

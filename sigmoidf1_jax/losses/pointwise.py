@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from sigmoidf1_jax._inputs import per_label
+from sigmoidf1_jax._inputs import check_hyperparameter, per_label
 from sigmoidf1_jax.losses._define import pointwise
 
 
@@ -199,6 +199,8 @@ def hill(
       >>> [round(float(x), 3) for x in sf.losses.hill(jnp.array([0.0, 0.0]), jnp.array([1, 0]))]
       [0.702, 0.25]
     """
+    check_hyperparameter("margin", margin)
+    check_hyperparameter("height", height)
     lowered = logits - per_label("margin", margin, logits)
     focus = jnp.exp(per_label("gamma", gamma, logits, low=0.0) * jax.nn.log_sigmoid(-lowered))
     p = jax.nn.sigmoid(logits)

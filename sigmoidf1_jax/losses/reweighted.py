@@ -186,6 +186,7 @@ def distribution_balanced(
     drawn = jnp.sum(labels / n, -1, keepdims=True)
     r = _safe.ratio(jnp.broadcast_to(1 / n, labels.shape), drawn)
     beta = per_label("map_beta", map_beta, logits, low=0.0)
+    _inputs.check_hyperparameter("map_mu", map_mu)
     mu = per_label("map_mu", map_mu, logits)
     # A choice, not r = inf, at which the derivatives by beta and mu would be NaN.
     mapped = jnp.where(drawn > 0, jax.nn.sigmoid(beta * (r - mu)), 1)
