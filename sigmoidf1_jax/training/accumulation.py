@@ -100,11 +100,14 @@ def accumulate(
     params, model_state, parts = varying((params, model_state, parts), axis_name)
 
     def statistics(params: Any, model_state: Any, part: Batch, key: Array) -> Any:
+        before = model_state
         logits, model_state = forward(params, model_state, part.inputs, key)
         try:
             sums = objective.statistics(logits, part.labels, where=part.where, weights=part.weights)
         except NotImplementedError as error:
             raise TypeError(f"{objective!r} is not a function of sums over examples") from error
+        # A loop needs the types that it began with.
+        model_state = varying(jax.tree.map(_as_before, model_state, before), axis_name)
         return sums, model_state
 
     def add_statistics(carry: Any, step: Any) -> Any:
@@ -148,6 +151,10 @@ def accumulate(
 
 def _accumulator(x: Any) -> Array:
     return jnp.zeros(jnp.shape(x), jnp.promote_types(jnp.result_type(x), jnp.float32))
+
+
+def _as_before(x: Any, before: Any) -> Any:
+    return x if x.dtype == before.dtype else x.astype(before.dtype)
 
 
 def _add(total: Array, part: Array) -> Array:

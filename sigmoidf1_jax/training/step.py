@@ -112,9 +112,9 @@ def train_step(
       module has a field or an argument of `__call__` named `axis_name` to pass on.
 
     Raises:
-      ValueError: `micro_batches` < 1; at the latest when called, `optax.MultiSteps` around the optimizer of a
-        loss that is not a mean, a module that stays in evaluation mode, or batch normalisation
-        over each device's own examples.
+      ValueError: `micro_batches` < 1; `optax.MultiSteps` around the optimizer of a loss that is
+        not a mean, at the latest when called; when called, a module that stays in evaluation
+        mode, or batch normalisation over each device's own examples.
       TypeError: `model_args` without a Flax module; when called with `micro_batches` > 1, an
         objective that is no function of sums.
 

@@ -223,7 +223,9 @@ def states():
         yield f"posterior, {num_labels}", lambda n=num_labels: slopes.init_posterior(num_labels=n)
         yield f"learned, {num_labels}", lambda n=num_labels: slopes.init_learned(num_labels=n)
     yield "posterior of arrays", lambda: (
-        shared, slopes.init_posterior(shared, shared, scale=shared), slopes.init_learned(shared, shared)
+        shared,
+        slopes.init_posterior(shared, shared, scale=shared),
+        slopes.init_learned(shared, shared),
     )  # fmt: skip
     keeps = optax.GradientTransformation(
         lambda params: {"start": params, "last": params}, lambda g, s, p=None: (g, s)
