@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from sigmoidf1_jax import _inputs
 from sigmoidf1_jax.objective import AxisName, Objective, State, StatefulObjective
 from sigmoidf1_jax.training.batch import Batch, pad
 from sigmoidf1_jax.training.collectives import shared_state, varying
@@ -150,7 +151,7 @@ def accumulate(
 
 
 def _accumulator(x: Any) -> Array:
-    return jnp.zeros(jnp.shape(x), jnp.promote_types(jnp.result_type(x), jnp.float32))
+    return jnp.zeros(jnp.shape(x), _inputs.accumulation_dtype(jnp.result_type(x)))
 
 
 def _as_before(x: Any, before: Any) -> Any:

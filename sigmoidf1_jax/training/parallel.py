@@ -212,7 +212,7 @@ def data_parallel(
     return run
 
 
-def _automatic(mesh: Mesh) -> Mesh:
+def _automatic(mesh: Any) -> Mesh:
     """The mesh with axes that the compiler looks after.
 
     Axes of type Explicit, `jax.make_mesh`'s default, would make every array's layout a part of its
