@@ -34,7 +34,7 @@ class Forward(Protocol):
     ) -> tuple[Float[Array, "examples labels"], Any]: ...
 
 
-def mode_arguments(model: nn.Module, *, training: bool) -> dict[str, bool]:
+def mode_arguments(model: nn.Module, *, training: bool) -> dict[str, Any]:
     """The arguments that tell a Flax module whether it is training.
 
     These are the ones among `train`, `training`, `is_training`, `deterministic` and
