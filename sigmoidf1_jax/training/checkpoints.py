@@ -478,7 +478,10 @@ def _as_in(like: Any, x: Any) -> Any:
     if not getattr(like, "committed", like.sharding is not None):
         # Left free to move to other devices, as arrays are that nobody has placed.
         x = jnp.asarray(np.asarray(x))
-    return jax.random.wrap_key_data(x, impl=jax.random.key_impl(like)) if _is_key(like) else x
+    if not _is_key(like):
+        return x
+    # Of an abstract key only the type is there to ask.
+    return jax.random.wrap_key_data(x, impl=jax.random.key_impl(jnp.empty((), like.dtype)))
 
 
 def _everywhere(value: bool) -> bool:

@@ -128,6 +128,9 @@ def test_keys_of_another_implementation(state, tmp_path):
     other = at(state._replace(key=jax.random.key(3, impl="rbg")), 1)
     saved(tmp_path, other, [1])
     assert_same_bits(Checkpointer(tmp_path, CONFIG).restore(other)[0], other)
+    # A state of shapes and types will do, as jax.eval_shape makes it.
+    abstract = jax.eval_shape(lambda: other)
+    assert_same_bits(Checkpointer(tmp_path, CONFIG).restore(abstract)[0], other)
 
 
 def test_the_newest_stay_and_the_best_stays(state, tmp_path):
