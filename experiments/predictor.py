@@ -17,7 +17,7 @@ from experiments.batches import Source, in_order
 from experiments.datasets.dataset import Rows
 from sigmoidf1_jax import metrics
 from sigmoidf1_jax.metrics import Stream
-from sigmoidf1_jax.training import Batch, TrainState, mode_arguments
+from sigmoidf1_jax.training import TrainState, mode_arguments
 from sigmoidf1_jax.training.parallel import divide
 
 
@@ -74,7 +74,7 @@ class Predictor:
         return -(-self.batch_size // devices) * devices
 
     @functools.partial(jax.jit, static_argnums=0)
-    def _update(self, params: Any, model_state: Any, sums: Any, batch: Batch) -> Any:
+    def _update(self, params: Any, model_state: Any, sums: Any, batch: Any) -> Any:
         scores = self._apply(params, model_state, batch.inputs)
         updated = {
             name: stream.update(sums[name], scores >= 0.5, batch.labels, where=batch.where)

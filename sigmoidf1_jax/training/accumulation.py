@@ -100,7 +100,7 @@ def accumulate(
     # Each device's own copy: its gradient is its own examples' part, in every mode of mapping.
     params, model_state, parts = varying((params, model_state, parts), axis_name)
 
-    def statistics(params: Any, model_state: Any, part: Batch, key: Array) -> Any:
+    def statistics(params: Any, model_state: Any, part: Any, key: Array) -> Any:
         before = model_state
         logits, model_state = forward(params, model_state, part.inputs, key)
         try:

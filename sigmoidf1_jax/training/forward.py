@@ -174,6 +174,9 @@ class Network:
                 )
 
 
+_SWITCHED = (nn.Dropout, nn.MultiHeadDotProductAttention, nn.BatchNorm, nn.SpectralNorm)
+
+
 class Watch:
     """Sees in which mode dropout and batch normalisation are called; for `nn.intercept_methods`."""
 
@@ -191,7 +194,7 @@ class Watch:
         context: nn.module.InterceptorContext,
     ) -> Any:
         module = context.module
-        if context.method_name == "__call__":
+        if context.method_name == "__call__" and isinstance(module, _SWITCHED):
             path = "/".join(module.path) or type(module).__name__
             given = inspect.signature(type(module).__call__).bind(module, *args, **kwargs).arguments
 
@@ -199,20 +202,19 @@ class Watch:
                 own = getattr(module, name, None)
                 return given.get(name) if own is None else own
 
-            if isinstance(module, nn.Dropout):
-                if _is_true(mode("deterministic")) and module.rate:
-                    self.dropout_off.append(path)
-            elif isinstance(module, nn.MultiHeadDotProductAttention):
-                if _is_true(mode("deterministic")) and module.dropout_rate:
-                    self.dropout_off.append(path)
-            elif isinstance(module, nn.BatchNorm):
+            if isinstance(module, nn.BatchNorm):
                 if _is_true(mode("use_running_average")):
                     self.statistics_off.append(path)
                 else:
                     over = module.axis_name
                     self.statistics_on[path] = () if over is None else names(over)
-            elif isinstance(module, nn.SpectralNorm) and not given.get("update_stats"):
-                self.statistics_off.append(path)
+            elif isinstance(module, nn.SpectralNorm):
+                if not given.get("update_stats"):
+                    self.statistics_off.append(path)
+            else:
+                rate = module.rate if isinstance(module, nn.Dropout) else module.dropout_rate
+                if rate and _is_true(mode("deterministic")):
+                    self.dropout_off.append(path)
         return call(*args, **kwargs)
 
 

@@ -68,10 +68,10 @@ class Split(NamedTuple):
     the training rows.
     """
 
-    train: Int[Array, "seeds train"]
-    validation: Int[Array, "seeds validation"]
-    shift: Float[Array, "seeds features"]
-    scale: Float[Array, "seeds features"]
+    train: Int[ArrayLike, "seeds train"]
+    validation: Int[ArrayLike, "seeds validation"]
+    shift: Float[ArrayLike, "seeds features"]
+    scale: Float[ArrayLike, "seeds features"]
 
 
 class Population(NamedTuple):
@@ -97,15 +97,15 @@ def adamw(learning_rate: ArrayLike, weight_decay: ArrayLike) -> optax.GradientTr
 def population(
     model: nn.Module,
     settings: Setting,
-    features: Float[Array, "examples features"],
-    labels: Num[Array, "examples labels"] | Bool[Array, "examples labels"],
+    features: Float[ArrayLike, "examples features"],
+    labels: Num[ArrayLike, "examples labels"] | Bool[ArrayLike, "examples labels"],
     split: Split,
     keys: PRNGKeyArray,
     *,
     epochs: int,
     batch_size: int,
     criteria: Criteria,
-    where: Bool[Array, "examples labels"] | None = None,
+    where: Bool[ArrayLike, "examples labels"] | None = None,
     optimizer: Optimizer = adamw,
     progress: Callable[[int], None] | None = None,
 ) -> Population:
@@ -157,7 +157,7 @@ def population(
     return _train(
         model,
         epochs,
-        min(batch_size, split.train.shape[1]),
+        min(batch_size, jnp.shape(split.train)[1]),
         criteria,
         optimizer,
         progress,

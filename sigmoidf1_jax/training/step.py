@@ -187,7 +187,7 @@ def _loss(
     network: Forward,
     objective: Objective | StatefulObjective,
     state: TrainState,
-    batch: Batch,
+    batch: Any,
     keys: tuple[Array, Array],
     *,
     axis_name: AxisName | None,
