@@ -303,7 +303,8 @@ def train_system(
 
         def one_seed(params: Any, rows: Any, shift: Any, scale: Any) -> jax.Array:
             x = (jnp.asarray(data.features)[rows] - shift) * scale
-            return system.scores(jnp.asarray(model.apply(params, x)))
+            options = training.mode_arguments(model, training=False)
+            return system.scores(jnp.asarray(model.apply(params, x, **options)))
 
         return jax.jit(jax.vmap(one_seed))(chosen, rows, problem.shift, problem.scale)
 

@@ -17,7 +17,7 @@ from experiments.batches import Source, in_order
 from experiments.datasets.dataset import Rows
 from sigmoidf1_jax import metrics
 from sigmoidf1_jax.metrics import Stream
-from sigmoidf1_jax.training import Batch, TrainState
+from sigmoidf1_jax.training import TrainState, mode_arguments
 from sigmoidf1_jax.training.parallel import divide
 
 
@@ -74,7 +74,7 @@ class Predictor:
         return -(-self.batch_size // devices) * devices
 
     @functools.partial(jax.jit, static_argnums=0)
-    def _update(self, params: Any, model_state: Any, sums: Any, batch: Batch) -> Any:
+    def _update(self, params: Any, model_state: Any, sums: Any, batch: Any) -> Any:
         scores = self._apply(params, model_state, batch.inputs)
         updated = {
             name: stream.update(sums[name], scores >= 0.5, batch.labels, where=batch.where)
@@ -88,7 +88,9 @@ class Predictor:
         return scores
 
     def _apply(self, params: Any, model_state: Any, inputs: Any) -> Array:
-        return self.scores(jnp.asarray(self.model.apply({"params": params, **model_state}, inputs)))
+        options = mode_arguments(self.model, training=False)
+        variables = {"params": params, **model_state}
+        return self.scores(jnp.asarray(self.model.apply(variables, inputs, **options)))
 
     def _replicated(self, tree: Any) -> Any:
         return jax.lax.with_sharding_constraint(tree, NamedSharding(self.mesh, PartitionSpec()))

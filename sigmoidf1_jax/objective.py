@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import jax
@@ -110,7 +111,7 @@ class Objective(Plain):
         return self.value(statistics)
 
     def __mul__(self, weight: ArrayLike) -> "WeightedSum":
-        if isinstance(weight, Objective):
+        if isinstance(weight, Objective | StatefulObjective):
             return NotImplemented
         return WeightedSum((self,), (number(weight),))
 
@@ -211,6 +212,23 @@ class StatefulObjective(Plain):
         value, new = self.value(statistics, state, **extra)
         return value, jax.lax.stop_gradient(unless_nan(statistics, new, state))
 
+    def __mul__(self, weight: ArrayLike) -> "StatefulSum":
+        if isinstance(weight, Objective | StatefulObjective):
+            return NotImplemented
+        return StatefulSum((self,), (weight,))
+
+    __rmul__ = __mul__
+
+    def __add__(self, other: "Objective | StatefulObjective") -> "StatefulSum":
+        return _stateful_sum(self, other)
+
+    def __radd__(self, other: Any) -> "StatefulObjective":
+        if isinstance(other, int) and other == 0:
+            return self
+        return _stateful_sum(other, self)
+
+    __array_ufunc__ = None
+
     __repr__ = Objective.__repr__
 
 
@@ -256,14 +274,11 @@ class WeightedSum(Objective):
         return tuple(p.from_label_parts(x) for p, x in zip(self.parts, each, strict=True))
 
     def value(self, statistics: Statistics) -> Float[Array, ""] | Float[Array, " labels"]:
-        total: Any = 0.0
-        for part, weight, statistic in zip(self.parts, self.weights, statistics, strict=True):
-            value = part.value(statistic)
-            total = total + jnp.asarray(weight, value.dtype) * value
-        return total
+        values = [part.value(own) for part, own in zip(self.parts, statistics, strict=True)]
+        return _weighted(values, self.weights)
 
     def __mul__(self, weight: ArrayLike) -> "WeightedSum":
-        if isinstance(weight, Objective):
+        if isinstance(weight, Objective | StatefulObjective):
             return NotImplemented
         return WeightedSum(self.parts, tuple(w * number(weight) for w in self.weights))
 
@@ -273,7 +288,120 @@ class WeightedSum(Objective):
         return " + ".join(f"{w} * {p!r}" for w, p in zip(self.weights, self.parts, strict=True))
 
 
+@functools.partial(
+    jax.tree_util.register_dataclass, data_fields=["parts", "weights"], meta_fields=[]
+)
+@dataclasses.dataclass(frozen=True, repr=False)
+class StatefulSum(StatefulObjective):
+    """`sum(weight * part)` of objectives of which some have a state: states side by side.
+
+    The state is a tuple with one state for each part, None for those that have none. What a part
+    needs besides, such as a `key`, is given to the call of the sum. A sum with
+    `average_precision` can be called, but has no statistics, as that has none.
+
+    >>> import jax, jax.numpy as jnp
+    >>> import sigmoidf1_jax as sf
+    >>> objective = 0.5 * sf.objectives.soft_f1() + sf.objectives.tencent()
+    >>> logits, labels = jnp.array([[1.0, -1.0]]), jnp.array([[1, 0]])
+    >>> state = objective.init(2)
+    >>> value, state = objective(logits, labels, state, key=jax.random.key(0))
+    >>> state[0] is None, state[1].positive_run.tolist()
+    (True, [1.0, 0.0])
+    """
+
+    parts: tuple[Objective | StatefulObjective, ...]
+    weights: tuple[ArrayLike, ...]
+
+    def init(self, num_labels: int) -> tuple[State, ...]:  # type: ignore[override]
+        """The states of the parts before the first batch."""
+        return tuple(
+            part.init(num_labels) if isinstance(part, StatefulObjective) else None
+            for part in self.parts
+        )
+
+    def statistics(
+        self, logits: Logits, labels: Labels, *, where: Where = None, weights: Weights = None
+    ) -> Statistics:
+        return tuple(
+            part.statistics(logits, labels, where=where, weights=weights) for part in self.parts
+        )
+
+    def value(
+        self, statistics: Statistics, state: tuple[State, ...], **extra: Any
+    ) -> tuple[Array, tuple[State, ...]]:
+        def one(part: Any, own: Statistics, state: State) -> tuple[Array, State]:
+            if isinstance(part, StatefulObjective):
+                return part.value(own, state, **extra)
+            return part.value(own), None
+
+        return self._total(map(one, self.parts, statistics, self._states(state)))
+
+    def __call__(
+        self,
+        logits: Logits,
+        labels: Labels,
+        state: tuple[State, ...],
+        *,
+        where: Where = None,
+        weights: Weights = None,
+        axis_name: AxisName | None = None,
+        **extra: Any,
+    ) -> tuple[Array, tuple[State, ...]]:
+        """The loss of the batch (of the global batch with `axis_name`) and the next state."""
+        data: Any = {"where": where, "weights": weights, "axis_name": axis_name}
+
+        def one(part: Any, state: State) -> tuple[Array, State]:
+            # By its own call, as not every part is a function of sums.
+            if isinstance(part, StatefulObjective):
+                return part(logits, labels, state, **data, **extra)
+            return part(logits, labels, **data), None
+
+        return self._total(map(one, self.parts, self._states(state)))
+
+    def _states(self, state: tuple[State, ...]) -> tuple[State, ...]:
+        # A single state is often a named tuple, which is not meant.
+        if type(state) not in (tuple, list) or len(state) != len(self.parts):
+            raise TypeError(
+                f"state must be a tuple of {len(self.parts)} states, one for each part as "
+                f"init(num_labels) makes them, got {state!r}"
+            )
+        return tuple(state)
+
+    def _total(self, results: Iterable[tuple[Array, State]]) -> tuple[Array, tuple[State, ...]]:
+        values, states = zip(*results, strict=True)
+        return _weighted(values, self.weights), states
+
+    def __mul__(self, weight: ArrayLike) -> "StatefulSum":
+        if isinstance(weight, Objective | StatefulObjective):
+            return NotImplemented
+        return StatefulSum(self.parts, tuple(w * weight for w in self.weights))
+
+    __rmul__ = __mul__
+
+    __repr__ = WeightedSum.__repr__
+
+
 def _as_sum(objective: Objective) -> WeightedSum:
     if isinstance(objective, WeightedSum):
         return objective
     return WeightedSum((objective,), (1.0,))
+
+
+def _stateful_sum(one: Any, other: Any) -> StatefulSum:
+    parts: tuple[Any, ...] = ()
+    weights: tuple[ArrayLike, ...] = ()
+    for term in (one, other):
+        if isinstance(term, WeightedSum | StatefulSum):
+            parts, weights = parts + term.parts, weights + term.weights
+        elif isinstance(term, Objective | StatefulObjective):
+            parts, weights = (*parts, term), (*weights, 1.0)
+        else:
+            return NotImplemented
+    return StatefulSum(parts, weights)
+
+
+def _weighted(values: Sequence[Array], weights: Sequence[ArrayLike]) -> Array:
+    total: Any = 0.0
+    for value, weight in zip(values, weights, strict=True):
+        total = total + jnp.asarray(weight, value.dtype) * value
+    return total

@@ -59,9 +59,7 @@ def init_learned(
     """
     check_hyperparameter("slope", slope, above=0.0)
     check_hyperparameter("offset", offset)
-    slope, offset = jnp.asarray(slope, jnp.float32), jnp.asarray(offset, jnp.float32)
-    if num_labels is not None:
-        slope, offset = (jnp.broadcast_to(x, (num_labels,)) for x in (slope, offset))
+    slope, offset = (_own(x, num_labels) for x in (slope, offset))
     return Learned(_inverse_softplus(slope), offset)
 
 
@@ -81,6 +79,15 @@ def learned(parameters: Learned) -> Surrogate:
       True
     """
     return surrogates.sigmoid(jax.nn.softplus(parameters.raw_slope), parameters.offset)
+
+
+def _own(x: ArrayLike, num_labels: int | None) -> Array:
+    """A copy in float32, [num_labels] where that is given.
+
+    Parameters whose memory a step reuses must share it with nothing, the caller's arrays included.
+    """
+    x = jnp.array(x, jnp.float32)
+    return x if num_labels is None else jnp.broadcast_to(x, (num_labels,))
 
 
 def _inverse_softplus(x: Array) -> Array:
@@ -127,11 +134,9 @@ def init_posterior(
     check_hyperparameter("slope", slope, above=0.0)
     check_hyperparameter("offset", offset)
     check_hyperparameter("scale", scale, above=0.0)
-    shape = () if num_labels is None else (num_labels,)
-    values = (jnp.asarray(x, jnp.float32) for x in (slope, offset, scale))
-    slope, offset, scale = (jnp.broadcast_to(x, jnp.shape(x) or shape) for x in values)
-    raw = _inverse_softplus(scale)
-    return Posterior(jnp.log(slope), raw, offset, raw)
+    slope, offset = (_own(x, num_labels) for x in (slope, offset))
+    for_slope, for_offset = (_inverse_softplus(_own(scale, num_labels)) for _ in range(2))
+    return Posterior(jnp.log(slope), for_slope, offset, for_offset)
 
 
 def sample(posterior: Posterior, key: Array) -> Surrogate:

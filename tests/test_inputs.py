@@ -216,7 +216,7 @@ def test_weights_of_labels_are_refused_where_they_would_cancel(name):
     # Equal weights are meant to change nothing, and weights of entries do not cancel.
     plain = loss(LOGITS, LABELS, **hyper)
     np.testing.assert_allclose(loss(LOGITS, LABELS, weights=np.ones(2), **hyper), plain, rtol=1e-6)
-    entries = np.array([[1.0, 2.0], [2.0, 1.0], [1.0, 1.0]])
+    entries = np.array([[3.0, 2.0], [2.0, 1.0], [1.0, 1.0]])
     assert loss(LOGITS, LABELS, weights=entries, **hyper) != plain
 
 

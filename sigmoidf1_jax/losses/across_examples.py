@@ -345,8 +345,8 @@ class AveragePrecisionState(NamedTuple):
 
 def _init_average_precision(num_labels: int, num_examples: int = 0) -> AveragePrecisionState:
     """Zeros; with `num_examples` = 0 nothing is remembered from batch to batch."""
-    zeros = jnp.zeros((num_labels, num_examples))
-    return AveragePrecisionState(zeros, zeros)
+    # Two arrays, not one twice: a state whose memory is donated must not hold a buffer twice.
+    return AveragePrecisionState(*(jnp.zeros((num_labels, num_examples)) for _ in range(2)))
 
 
 @functools.partial(

@@ -7,10 +7,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from sigmoidf1_jax import _inputs
 from sigmoidf1_jax.objective import AxisName, Objective, State, StatefulObjective
 from sigmoidf1_jax.training.batch import Batch, pad
-from sigmoidf1_jax.training.collectives import varying
-from sigmoidf1_jax.training.forward import Forward
+from sigmoidf1_jax.training.collectives import shared_state, varying
+from sigmoidf1_jax.training.forward import Forward, over_axis
 
 
 class Accumulated(NamedTuple):
@@ -89,20 +90,25 @@ def accumulate(
     """
     if micro_batches < 1:
         raise ValueError(f"micro_batches must be >= 1, got {micro_batches}")
-    if type(objective).statistics in (Objective.statistics, StatefulObjective.statistics):
-        raise TypeError(f"{objective!r} is not a function of sums over examples")
     micro = jax.tree.map(
         lambda x: x.reshape(micro_batches, -1, *x.shape[1:]),
         jax.tree.map(jnp.asarray, pad(batch, micro_batches)),
     )
     for_network, for_loss = keys
+    forward = over_axis(forward, axis_name)
     parts = (micro, jax.random.split(for_network, micro_batches))
     # Each device's own copy: its gradient is its own examples' part, in every mode of mapping.
     params, model_state, parts = varying((params, model_state, parts), axis_name)
 
-    def statistics(params: Any, model_state: Any, part: Batch, key: Array) -> Any:
+    def statistics(params: Any, model_state: Any, part: Any, key: Array) -> Any:
+        before = model_state
         logits, model_state = forward(params, model_state, part.inputs, key)
-        sums = objective.statistics(logits, part.labels, where=part.where, weights=part.weights)
+        try:
+            sums = objective.statistics(logits, part.labels, where=part.where, weights=part.weights)
+        except NotImplementedError as error:
+            raise TypeError(f"{objective!r} is not a function of sums over examples") from error
+        # A loop needs the types that it began with.
+        model_state = varying(jax.tree.map(_as_before, model_state, before), axis_name)
         return sums, model_state
 
     def add_statistics(carry: Any, step: Any) -> Any:
@@ -127,7 +133,7 @@ def accumulate(
 
     def value(sums: Any) -> tuple[Array, State]:
         if isinstance(objective, StatefulObjective):
-            return objective.value(sums, jax.lax.stop_gradient(loss_state), key=for_loss)
+            return objective.advance(sums, loss_state, key=for_loss)
         return objective.value(sums), None
 
     (loss, loss_state), weights = jax.value_and_grad(value, has_aux=True)(sums)
@@ -139,13 +145,17 @@ def accumulate(
     )
     if axis_name is not None:
         gradient = jax.lax.psum(gradient, axis_name)
-        model_state = jax.lax.pmean(model_state, axis_name)
+        model_state = shared_state(model_state, axis_name)
     gradient = jax.tree.map(lambda x, p: x.astype(jnp.result_type(p)), gradient, params)
     return Accumulated(loss, gradient, model_state, jax.lax.stop_gradient(loss_state))
 
 
 def _accumulator(x: Any) -> Array:
-    return jnp.zeros(jnp.shape(x), jnp.promote_types(jnp.result_type(x), jnp.float32))
+    return jnp.zeros(jnp.shape(x), _inputs.accumulation_dtype(jnp.result_type(x)))
+
+
+def _as_before(x: Any, before: Any) -> Any:
+    return x if x.dtype == before.dtype else x.astype(before.dtype)
 
 
 def _add(total: Array, part: Array) -> Array:

@@ -5,20 +5,21 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Num
+from jax.typing import ArrayLike
+from jaxtyping import Bool, Num
 
 
 class Batch(NamedTuple):
     """Inputs of a network with their labels; every leaf has the examples on its first axis.
 
-    `where` (True = counts) and `weights` are [examples, num_labels], or [examples, 1] for whole
-    examples.
+    Arrays are of NumPy or JAX. `where` (True = counts) and `weights` are [examples, num_labels],
+    or [examples, 1] for whole examples.
     """
 
     inputs: Any
-    labels: Num[Array, "examples labels"] | Bool[Array, "examples labels"]
-    where: Bool[Array, "examples labels"] | Bool[Array, "examples 1"] | None = None
-    weights: Num[Array, "examples labels"] | Num[Array, "examples 1"] | None = None
+    labels: Num[ArrayLike, "examples labels"] | Bool[ArrayLike, "examples labels"]
+    where: Bool[ArrayLike, "examples labels"] | Bool[ArrayLike, "examples 1"] | None = None
+    weights: Num[ArrayLike, "examples labels"] | Num[ArrayLike, "examples 1"] | None = None
 
 
 def size(batch: Any) -> int:
@@ -28,7 +29,7 @@ def size(batch: Any) -> int:
       ValueError: leaves whose first axes differ, or that have none.
     """
     sizes = {
-        jax.tree_util.keystr(path): x.shape[0] if x.ndim else None
+        jax.tree_util.keystr(path): np.shape(x)[0] if np.ndim(x) else None
         for path, x in jax.tree_util.tree_leaves_with_path(batch)
     }
     if len(set(sizes.values())) != 1 or None in sizes.values():

@@ -8,7 +8,7 @@ import pathlib
 import types
 import warnings
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -16,9 +16,11 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jaxtyping import Array, UInt32
 
-from sigmoidf1_jax.training.step import TrainState
-
 Json = Any
+T = TypeVar("T")
+_PYTHON: dict[str, Any] = {kind.__name__: kind for kind in (bool, int, float, complex)}
+_SHOWN = 6
+"""Leaves that a message lists."""
 _UNIT = {1: jnp.uint8, 2: jnp.uint16, 4: jnp.uint32, 8: jnp.uint32}
 
 
@@ -26,11 +28,14 @@ class Checkpointer:
     """Saves and restores training states, bit by bit, with what belongs to them.
 
     Two folders of Orbax checkpoints: `last` for going on after an interruption, `best` for the
-    state with the greatest value of a metric so far. Every array of the `TrainState` is kept as
-    it is (PRNG keys as their data), beside the state of the data iterator, the configuration and
-    a checksum. Writing happens in the background; a checkpoint appears under its name only when
-    it is complete, and the best is complete before the last is begun, so a process may be killed
-    at any moment.
+    state with the greatest value of a metric so far. Every array of the state is kept as it is
+    (PRNG keys as their data), beside the state of the data iterator, the configuration and a
+    checksum. A state is a `TrainState` or another pytree with a step (a field, or a key of a
+    mapping), such as Flax's own; its leaves are arrays of JAX or NumPy, PRNG keys and numbers.
+
+    Writing happens in the background; a checkpoint appears under its name only when it is
+    complete, and the best is complete before the last is begun, so a process may be killed at any
+    moment.
 
     Under several processes every process makes the same calls, and `folder` is on a file system
     that all of them see.
@@ -82,14 +87,13 @@ class Checkpointer:
         self._last = self._manager("last", keep)
         self._best = self._manager("best", None)
         for manager in (self._last, self._best):
-            for meta in self._metas(manager):
+            for meta in self._metas(manager).values():
                 if differences := _differences(meta["config"], self._config):
                     raise ValueError(
                         f"the checkpoints in {self.folder} are of another configuration: "
                         f"{differences}"
                     )
-        values = (meta["metrics"].get(metric, -math.inf) for meta in self._metas(self._best))
-        self._best_value = max(values, default=-math.inf)
+        self._best_values: dict[int, float] = {}
 
     def _manager(self, name: str, keep: int | None) -> Any:
         parts = self._orbax.options.MultiprocessingOptions
@@ -101,16 +105,19 @@ class Checkpointer:
         )
         return self._orbax.CheckpointManager(self.folder / name, options=options)
 
-    def _metas(self, manager: Any) -> list[dict[str, Json]]:
+    def _metas(self, manager: Any) -> dict[int, dict[str, Json]]:
         """What is beside the arrays of every checkpoint, where it can be read."""
-        metas = []
-        args = self._orbax.args
+        metas = {}
         for step in manager.all_steps():
             # `restore` will say what is wrong with a checkpoint, and take another one.
             with contextlib.suppress(Exception):
-                read = manager.restore(step, args=args.Composite(meta=args.JsonRestore()))
-                metas.append(dict(read.meta))
+                metas[step] = self._meta(manager, step)
         return metas
+
+    def _meta(self, manager: Any, step: int) -> dict[str, Json]:
+        args = self._orbax.args
+        read = manager.restore(step, args=args.Composite(meta=args.JsonRestore()))
+        return dict(read.meta)
 
     @property
     def last_step(self) -> int | None:
@@ -121,68 +128,106 @@ class Checkpointer:
 
     def save(
         self,
-        state: TrainState,
+        state: Any,
         data_state: Json = None,
         metrics: Mapping[str, float] | None = None,
     ) -> None:
         """Saves the state as the last, and as the best if its metrics are the best so far.
 
         Args:
-          state: any `TrainState`; its step names the checkpoint.
+          state: any state; its step names the checkpoint.
           data_state: what the data iterator needs to go on, as JSON.
           metrics: values on validation, with the chosen metric among them; without them the state
             is not a candidate for the best.
 
         Raises:
           KeyError: `metrics` without the chosen metric.
-          TypeError: `data_state` is not JSON.
+          TypeError: `data_state` is not JSON, or a state without a step or with a leaf that is
+            neither an array nor a number.
         """
-        arrays = _plain(state)
+        step, arrays = _step(state), _plain(state)
         meta = {
             "config": self._config,
             "data": data_state,
             "metrics": dict(metrics or {}),
-            "checksum": int(_checksum(arrays)),
+            "checksum": int(_checksum(_bits(arrays))),
+            "fields": {
+                name: int(_checksum(_bits(field))) for name, field in _fields(arrays).items()
+            },
+            "leaves": {path: _described(x) for path, x in _leaves(state).items()},
         }
         json.dumps(meta)
-        if metrics is not None and metrics[self._metric] > self._best_value:
-            self._write(self._best, arrays, meta)
+        if metrics is not None and metrics[self._metric] > self._best_so_far():
+            self._write(self._best, step, arrays, meta)
             # Were the last complete before the best, the best could be lost for good.
             self._best.wait_until_finished()
-            self._best_value = metrics[self._metric]
-            for step in self._best.all_steps():
-                if step != int(state.step):
-                    self._best.delete(step)
-        self._write(self._last, arrays, meta)
+            # One whose metrics cannot be read, for the moment, may be better.
+            for other in [x for x in self._best_values if x != step]:
+                del self._best_values[other]
+                self._best.delete(other)
+            self._best_values[step] = metrics[self._metric]
+        self._write(self._last, step, arrays, meta)
 
-    def restore(self, like: TrainState) -> tuple[TrainState, Json] | None:
+    def _best_so_far(self) -> float:
+        if set(self._best.all_steps()) != set(self._best_values):
+            self._best_values = {
+                step: meta["metrics"].get(self._metric, -math.inf)
+                for step, meta in self._metas(self._best).items()
+            }
+        return max(self._best_values.values(), default=-math.inf)
+
+    def restore(self, like: T) -> tuple[T, Json] | None:
         """The newest checkpoint that can be read, with its data state; None if there is none.
 
         Where a checkpoint cannot be read, or does not match its checksum, the one before is taken
-        with a warning; the damaged one is deleted then, to be written again.
+        with a warning. None is deleted for that: it may be readable again tomorrow, and a run
+        that comes by its step writes it anew.
 
         Args:
           like: a state of the same structure; arrays come back in its layout over devices, which
-            need not be the one that they were saved in.
+            need not be the one that they were saved in, and leaves as its kinds of arrays and
+            numbers.
 
         Raises:
-          ValueError: there are checkpoints and none can be read.
+          ValueError: there are checkpoints and none can be read, or one is of another network or
+            optimizer: the message names the leaves that differ.
+          TypeError: a leaf that is neither an array nor a number.
         """
         found = self._newest(self._last, like)
         return None if found is None else (found[0], found[1]["data"])
 
-    def restore_best(self, like: TrainState) -> tuple[TrainState, dict[str, float]] | None:
+    def restore_best(self, like: T) -> tuple[T, dict[str, float]] | None:
         """As `restore`, the state with the best metric, with its metrics."""
         found = self._newest(self._best, like)
         return None if found is None else (found[0], found[1]["metrics"])
+
+    def restore_fields(
+        self, like: Mapping[str, Any], *, best: bool = False
+    ) -> dict[str, Any] | None:
+        """Some fields of a checkpoint alone, such as the parameters without the optimizer.
+
+        Args:
+          like: the fields that are wanted, each with a tree of the same structure, for instance
+            `{"params": params, "model_state": model_state}`; other fields are not read.
+          best: those of the best checkpoint instead of the newest.
+
+        Returns:
+          The fields; None if there is no checkpoint.
+
+        Raises:
+          ValueError, TypeError: as `restore`, for the leaves of these fields.
+        """
+        manager = self._best if best else self._last
+        found = self._newest(manager, dict(like), fields=True)
+        return None if found is None else found[0]
 
     def close(self) -> None:
         """Waits until everything is written."""
         self._last.close()
         self._best.close()
 
-    def _write(self, manager: Any, arrays: Any, meta: Json) -> None:
-        save, step = self._orbax.args, int(arrays.step)
+    def _write(self, manager: Any, step: int, arrays: Any, meta: Json) -> None:
+        save = self._orbax.args
         # A run that went back to an earlier checkpoint comes by the same steps again.
         if step in manager.all_steps():
             manager.delete(step)
@@ -192,41 +237,81 @@ class Checkpointer:
             force=True,
         )
 
-    def _newest(self, manager: Any, like: TrainState) -> tuple[TrainState, Json] | None:
+    def _newest(self, manager: Any, like: Any, fields: bool = False) -> tuple[Any, Json] | None:
         manager.wait_until_finished()
-        damaged: list[int] = []
-        for step in sorted(manager.all_steps(), reverse=True):
-            state, meta, problem = self._read(manager, step, like)
-            if _everywhere(problem is None):
-                for later in damaged:
-                    manager.delete(later)
-                return state, meta
-            damaged.append(step)
+        _plain(like)  # Says what cannot be restored before anything is read.
+        steps = sorted(manager.all_steps(), reverse=True)
+        if manager is self._best and len(steps) > 1:
+            self._best_so_far()
+            steps.sort(key=lambda step: (-self._best_values.get(step, -math.inf), step))
+        problems = []
+        for step in steps:
+            read = self._read(manager, step, like, fields)
+            place = manager.directory / str(step)
+            if not _everywhere(not read.differences):
+                raise ValueError(
+                    f"the checkpoint {place} is of another network or optimizer: "
+                    f"{read.differences or 'see the other processes'}"
+                )
+            if _everywhere(read.problem is None):
+                return read.state, read.meta
+            problem = read.problem or "another process cannot read it"
+            problems.append(f"{step}: {problem}")
             warnings.warn(
-                f"checkpoint {manager.directory / str(step)} cannot be used: "
-                f"{problem or 'another process cannot read it'}",
-                RuntimeWarning,
-                stacklevel=3,
+                f"checkpoint {place} cannot be used: {problem}", RuntimeWarning, stacklevel=3
             )
-        if damaged:
-            raise ValueError(f"no checkpoint in {manager.directory} is intact")
+        if problems:
+            raise ValueError(
+                f"no checkpoint in {manager.directory} is intact ({'; '.join(problems)})"
+            )
         return None
 
-    def _read(self, manager: Any, step: int, like: TrainState) -> tuple[Any, Json, str | None]:
+    def _read(self, manager: Any, step: int, like: Any, fields: bool) -> "_Read":
         """State and what is beside it, or what is wrong with them."""
-        args = self._orbax.args
-        shapes = jax.tree.map(_shape, _plain(like))
         try:
-            read = manager.restore(
-                step,
-                args=args.Composite(state=args.StandardRestore(shapes), meta=args.JsonRestore()),
+            meta = self._meta(manager, step)
+            # Checkpoints of earlier versions hold neither leaves nor fields.
+            saved = meta.get("leaves", {})
+            if fields:
+                saved = {path: x for path, x in saved.items() if path.split("/")[0] in like}
+            if differences := _unlike(saved, like) if "leaves" in meta else "":
+                return _Read(differences=differences)
+            target = jax.tree_util.tree_map_with_path(
+                lambda path, x: _target(x, saved.get(_path(path))), like
             )
-            meta = dict(read.meta)
-            if int(_checksum(read.state)) != meta["checksum"]:
-                return None, None, "its arrays do not match their checksum"
-            return jax.tree.map(_as_in, like, read.state), meta, None
+            if fields:
+                state = self._read_fields(manager.directory / str(step) / "state", target)
+                sums = {name: int(_checksum(_bits(x))) for name, x in state.items()}
+                kept = meta.get("fields", sums)
+                intact = all(kept.get(name, 0) == total for name, total in sums.items())
+            else:
+                args = self._orbax.args
+                arguments = args.Composite(state=args.StandardRestore(target))
+                state = manager.restore(step, args=arguments).state
+                intact = int(_checksum(_bits(state))) == meta["checksum"]
+            if not intact:
+                return _Read(problem="its arrays do not match their checksum")
+            return _Read(jax.tree.map(_as_in, like, state), meta)
         except Exception as error:  # damaged files fail in as many ways as there are formats
-            return None, None, f"{type(error).__name__}: {str(error)[:100]}"
+            return _Read(problem=f"{type(error).__name__}: {str(error)[:100]}")
+
+    def _read_fields(self, folder: Any, target: Any) -> Any:
+        orbax = self._orbax
+        layout = orbax.checkpoint_utils.construct_restore_args(target)
+        with orbax.Checkpointer(orbax.PyTreeCheckpointHandler()) as reader:
+            return reader.restore(
+                folder,
+                args=orbax.args.PyTreeRestore(target, restore_args=layout, partial_restore=True),
+            )
+
+
+class _Read(NamedTuple):
+    """What came of reading a checkpoint."""
+
+    state: Any = None
+    meta: Json = None
+    problem: str | None = None
+    differences: str = ""
 
 
 def _import_orbax() -> types.ModuleType:
@@ -249,33 +334,154 @@ def _differences(theirs: Mapping[str, Json], ours: Mapping[str, Json]) -> str:
     )
 
 
+def _step(state: Any) -> int:
+    """The number of the step that the state is of."""
+    held = isinstance(state, Mapping)
+    step = state.get("step") if held else getattr(state, "step", None)
+    if step is None or np.ndim(step):
+        raise TypeError(
+            "state must hold the number of its step as a field or key 'step', got "
+            + (f"a mapping with {sorted(map(str, state))}" if held else type(state).__name__)
+        )
+    return int(step)
+
+
+def _path(path: Any) -> str:
+    """The names along a path: the same for fields and for keys of mappings."""
+    return jax.tree_util.keystr(path, simple=True, separator="/")
+
+
+def _leaves(tree: Any) -> dict[str, Any]:
+    return {_path(path): x for path, x in jax.tree_util.tree_leaves_with_path(tree)}
+
+
+def _fields(tree: Any) -> dict[str, list[Any]]:
+    """The leaves of each field of a state."""
+    fields: dict[str, list[Any]] = {}
+    for path, x in jax.tree_util.tree_leaves_with_path(tree):
+        fields.setdefault(_path(path[:1]), []).append(x)
+    return fields
+
+
+def _is_number(x: Any) -> bool:
+    # Exactly: NumPy's float64 is a float too.
+    return type(x) in _PYTHON.values()
+
+
 def _is_key(x: Any) -> bool:
     return jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
 
 
-def _plain(tree: Any) -> Any:
-    """The tree as Orbax takes it: data in place of PRNG keys, nothing in place of empty arrays."""
+def _described(x: Any) -> str:
+    """Type and shape, for instance float32[3,2]; of a Python number its type alone."""
+    if _is_number(x):
+        return type(x).__name__
+    return f"{x.dtype.name}[{','.join(map(str, x.shape))}]"
 
-    def plain(x: Array) -> Array | None:
+
+def _kind(description: str) -> str:
+    """bool, int, float or complex for what describes a number, "" for arrays and keys."""
+    if description in _PYTHON:
+        return description
+    dtype, _, shape = description.partition("[")
+    if shape != "]" or dtype.startswith("key"):
+        return ""
+    for name, kind in (("bool", np.bool_), ("int", jnp.integer), ("float", jnp.floating)):
+        if jnp.issubdtype(jnp.dtype(dtype), kind):
+            return name
+    return "complex"
+
+
+def _fits(saved: str, expected: str) -> bool:
+    """Whether what was saved is what is expected; Python numbers are of any width."""
+    if saved == expected:
+        return True
+    loose = saved in _PYTHON or expected in _PYTHON
+    return loose and _kind(saved) != "" and _kind(saved) == _kind(expected)
+
+
+def _unlike(saved: Mapping[str, str], like: Any) -> str:
+    """The leaves that differ from what was saved, in words; "" if there are none."""
+    expected = {path: _described(x) for path, x in _leaves(like).items()}
+    differences = [
+        f"{path} is {saved.get(path, 'missing')} there and {expected.get(path, 'missing')} here"
+        for path in dict.fromkeys([*expected, *saved])
+        if path not in saved or path not in expected or not _fits(saved[path], expected[path])
+    ]
+    shown = "; ".join(differences[:_SHOWN])
+    more = len(differences) - _SHOWN
+    return f"{shown}; and {more} more" if more > 0 else shown
+
+
+def _plain(tree: Any) -> Any:
+    """The tree as Orbax takes it: data in place of PRNG keys, nothing in place of empty arrays.
+
+    Raises:
+      TypeError: a leaf that is neither an array nor a number.
+    """
+
+    def plain(path: Any, x: Any) -> Any:
+        if _is_number(x):
+            return np.asarray(x)
+        known = isinstance(x, jax.Array | np.ndarray | np.generic | jax.ShapeDtypeStruct)
+        if not known or not (
+            _is_key(x) or jnp.issubdtype(x.dtype, np.number) or x.dtype == np.bool_
+        ):
+            what = f"an array of {x.dtype}" if known else type(x).__name__
+            raise TypeError(
+                f"a state holds arrays of numbers, PRNG keys and numbers, got {what} at "
+                f"{_path(path)}"
+            )
         if not x.size:
             return None
-        return jax.random.key_data(x) if _is_key(x) else x
+        if isinstance(x, np.ndarray | np.generic):
+            return np.asarray(x, x.dtype.newbyteorder("="))
+        return jax.random.key_data(x) if _is_key(x) and isinstance(x, jax.Array) else x
 
-    return jax.tree.map(plain, tree)
-
-
-def _shape(x: Array) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding)
+    return jax.tree_util.tree_map_with_path(plain, tree)
 
 
-def _as_in(like: Array, x: Array | None) -> Array:
-    """The restored array as the kind of array that it was saved from."""
+def _target(like: Any, saved: str | None) -> Any:
+    """What Orbax is to read a leaf as."""
+    saved = saved or _described(like)
+    if saved in _PYTHON or _is_number(like):
+        # As it was saved; it is made what it is to be when its bits are found right.
+        kind = _PYTHON.get(saved)
+        dtype = np.asarray(kind(0)).dtype if kind else jnp.dtype(saved.partition("[")[0])
+        return np.zeros((), dtype)
+    if not like.size:
+        return None
+    if isinstance(like, np.ndarray | np.generic):
+        return np.zeros(like.shape, like.dtype.newbyteorder("="))
+    data = jax.eval_shape(jax.random.key_data, like) if _is_key(like) else like
+    return jax.ShapeDtypeStruct(data.shape, data.dtype, sharding=_layout(like))
+
+
+def _layout(like: Any) -> Any:
+    if _is_key(like) and isinstance(like, jax.Array):
+        return jax.random.key_data(like).sharding
+    return like.sharding
+
+
+def _as_in(like: Any, x: Any) -> Any:
+    """The restored array as the kind of array or number that it is to be."""
+    if _is_number(like):
+        return type(like)(np.asarray(x).item())
     if x is None:
-        return like
-    if not like.committed:
+        abstract = isinstance(like, jax.ShapeDtypeStruct)
+        return jnp.zeros(like.shape, like.dtype) if abstract else like
+    if isinstance(like, np.ndarray | np.generic):
+        x = np.asarray(x, like.dtype)
+        return x if isinstance(like, np.ndarray) else x[()]
+    if isinstance(x, np.ndarray):
+        x = jax.device_put(x.astype(like.dtype), like.sharding)
+    if not getattr(like, "committed", like.sharding is not None):
         # Left free to move to other devices, as arrays are that nobody has placed.
         x = jnp.asarray(np.asarray(x))
-    return jax.random.wrap_key_data(x, impl=jax.random.key_impl(like)) if _is_key(like) else x
+    if not _is_key(like):
+        return x
+    # Of an abstract key only the type is there to ask.
+    return jax.random.wrap_key_data(x, impl=jax.random.key_impl(jnp.empty((), like.dtype)))
 
 
 def _everywhere(value: bool) -> bool:
@@ -283,6 +489,18 @@ def _everywhere(value: bool) -> bool:
     if jax.process_count() == 1:
         return value
     return bool(np.all(multihost_utils.process_allgather(np.asarray(value))))
+
+
+def _bits(tree: Any) -> Any:
+    """The tree with NumPy arrays as words: JAX would cut their 64-bit numbers short."""
+
+    def bits(x: Any) -> Any:
+        if not isinstance(x, np.ndarray | np.generic):
+            return x
+        x = np.ascontiguousarray(x).reshape(-1)
+        return x.view(_UNIT[min(x.dtype.itemsize, 4)])
+
+    return jax.tree.map(bits, tree)
 
 
 @jax.jit
@@ -294,6 +512,8 @@ def _checksum(tree: Any) -> UInt32[Array, ""]:
     total = jnp.zeros((), jnp.uint32)
     for x in jax.tree.leaves(tree):
         x = x.astype(jnp.uint8) if x.dtype == bool else x
+        if jnp.issubdtype(x.dtype, jnp.complexfloating):
+            x = jnp.stack([x.real, x.imag], -1)
         words = jax.lax.bitcast_convert_type(x, _UNIT[x.dtype.itemsize]).astype(jnp.uint32)
         position = jnp.zeros(words.shape, jnp.uint32)
         for axis, size in enumerate(words.shape):

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, TypeVar
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int, Num
 
 from sigmoidf1_jax import _inputs, label_parts
@@ -82,14 +83,14 @@ def label_blocks(
     _check_block_size(block_size)
 
     def loss(
-        features: Float[Array, "batch features"],
-        kernel: Float[Array, "features labels"],
-        labels: Num[Array, "batch labels"] | Bool[Array, "batch labels"] | None = None,
+        features: Float[ArrayLike, "batch features"],
+        kernel: Float[ArrayLike, "features labels"],
+        labels: Num[ArrayLike, "batch labels"] | Bool[ArrayLike, "batch labels"] | None = None,
         *,
-        bias: Float[Array, " labels"] | None = None,
-        label_indices: Int[Array, "batch positives"] | None = None,
-        where: Bool[Array, "..."] | None = None,
-        weights: Num[Array, "..."] | None = None,
+        bias: Float[ArrayLike, " labels"] | None = None,
+        label_indices: Int[ArrayLike, "batch positives"] | None = None,
+        where: Bool[ArrayLike, "..."] | None = None,
+        weights: Num[ArrayLike, "..."] | None = None,
         axis_name: AxisName | None = None,
     ) -> Float[Array, ""] | Float[Array, " labels"]:
         features, kernel, bias = _linear(features, kernel, bias)
@@ -116,11 +117,11 @@ def label_blocks(
 
 
 def label_blocks_top_k(
-    features: Float[Array, "batch features"],
-    kernel: Float[Array, "features labels"],
+    features: Float[ArrayLike, "batch features"],
+    kernel: Float[ArrayLike, "features labels"],
     k: int,
     *,
-    bias: Float[Array, " labels"] | None = None,
+    bias: Float[ArrayLike, " labels"] | None = None,
     block_size: int = _BLOCK_SIZE,
 ) -> tuple[Float[Array, "batch k"], Int[Array, "batch k"]]:
     """The k best labels of `features @ kernel + bias`, computed by blocks of labels.
@@ -357,7 +358,7 @@ def _check(
     objective: Objective,
     features: Array,
     kernel: Array,
-    labels: Array | None,
+    labels: Any,
     where: Array | None,
     weights: Array | None,
 ) -> None:

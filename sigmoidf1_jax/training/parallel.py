@@ -1,5 +1,6 @@
 """A training step on many devices and hosts, with the result of one device."""
 
+import contextlib
 import functools
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeVar
@@ -131,7 +132,7 @@ def data_parallel(
     if how not in ("shard_map", "pmap", "jit"):
         raise ValueError(f"how must be 'shard_map', 'pmap' or 'jit', got {how!r}")
     if isinstance(mesh_or_devices, Mesh):
-        mesh = mesh_or_devices
+        mesh = _automatic(mesh_or_devices)
     else:
         mesh = make_mesh(devices=mesh_or_devices)
     if BATCH not in mesh.shape:
@@ -140,14 +141,17 @@ def data_parallel(
         raise ValueError(f"state_sharding needs how='jit', got {how!r}")
     local = mesh.local_mesh.shape[BATCH]
     whole, rows = PartitionSpec(), PartitionSpec(BATCH)
+    own = mesh
 
     if how == "pmap":
+        devices = _batch_devices(mesh)
+        own = Mesh(np.array(devices), (BATCH,), axis_types=(AxisType.Auto,))
         compiled = jax.pmap(
             lambda state, batch: step(state, batch, axis_name=BATCH),
             axis_name=BATCH,
             in_axes=(None, 0),
             out_axes=None,
-            devices=_batch_devices(mesh),
+            devices=devices,
         )
 
         def place(batch: Any) -> Any:
@@ -163,7 +167,14 @@ def data_parallel(
         else:
             mapped = step
         replicated = NamedSharding(mesh, whole)
-        layout = replicated if state_sharding is None else state_sharding
+        layout = replicated
+        if state_sharding is not None:
+            layout = jax.tree.map(
+                lambda x: (
+                    NamedSharding(_automatic(x.mesh), x.spec) if isinstance(x, NamedSharding) else x
+                ),
+                state_sharding,
+            )
         compiled = jax.jit(
             mapped,
             in_shardings=(layout, NamedSharding(mesh, rows)),
@@ -175,21 +186,65 @@ def data_parallel(
 
     def run(state: Any, batch: Any) -> tuple[Any, Any]:
         examples = size(batch)
-        if examples % local:
-            if not padding or not isinstance(batch, Batch):
-                raise ValueError(
-                    f"the batch of {examples} examples must be divisible by the {local} devices "
-                    f"along {BATCH!r}" + (" (padding is off)" if not padding else "")
-                )
-            batch = pad(batch, local)
-        state, metrics = compiled(state, place(batch))
-        if how == "pmap" and jax.process_count() > 1:
-            # pmap knows the devices of its process only; the other modes return global arrays.
-            everywhere = NamedSharding(mesh, whole)
-            state = jax.tree.map(lambda x: _of_all_processes(x, everywhere), state)
+        around = jax.sharding.get_mesh()
+        given = state
+        state, batch = _automatic_arrays(state), _automatic_arrays(batch)
+        if state is not given and how != "pmap":
+            # Arrays made under an Explicit mesh are laid out already, if not as wanted here.
+            state = jax.device_put(state, layout)
+        with contextlib.nullcontext() if around.empty else jax.set_mesh(own):
+            if examples % local:
+                if not padding or not isinstance(batch, Batch):
+                    raise ValueError(
+                        f"the batch of {examples} examples must be divisible by the {local} "
+                        f"devices along {BATCH!r}" + (" (padding is off)" if not padding else "")
+                    )
+                batch = pad(batch, local)
+            state, metrics = compiled(state, place(batch))
+            if how == "pmap" and jax.process_count() > 1:
+                # pmap knows the devices of its process only; the other modes return global arrays.
+                everywhere = NamedSharding(mesh, whole)
+                state = jax.tree.map(lambda x: _of_all_processes(x, everywhere), state)
+        if not around.empty:
+            state, metrics = jax.tree.map(lambda x: _on_mesh(x, around), (state, metrics))
         return state, metrics
 
     return run
+
+
+def _automatic(mesh: Any) -> Mesh:
+    """The mesh with axes that the compiler looks after.
+
+    Axes of type Explicit, `jax.make_mesh`'s default, would make every array's layout a part of its
+    type, and every network and optimizer would have to say how its products are laid out.
+    """
+    return Mesh(mesh.devices, mesh.axis_names, axis_types=(AxisType.Auto,) * mesh.devices.ndim)
+
+
+def _automatic_arrays(tree: T) -> T:
+    """The same arrays, laid out over meshes whose axes the compiler looks after."""
+
+    def is_explicit(x: Any) -> bool:
+        layout = getattr(x, "sharding", None)
+        return isinstance(layout, NamedSharding) and AxisType.Explicit in layout.mesh.axis_types
+
+    def convert(x: Any) -> Any:
+        if not is_explicit(x):
+            return x
+        return jax.device_put(x, NamedSharding(_automatic(x.sharding.mesh), x.sharding.spec))
+
+    return jax.tree.map(convert, tree) if any(map(is_explicit, jax.tree.leaves(tree))) else tree
+
+
+def _on_mesh(x: Any, mesh: Mesh) -> Any:
+    """The array as those that are made inside `jax.set_mesh(mesh)` are, if it fits there."""
+    layout = x.sharding
+    if layout.device_set != set(mesh.devices.flat):
+        return x
+    if layout.is_fully_replicated:
+        return jax.device_put(x, NamedSharding(mesh, PartitionSpec()))
+    fits = dict(layout.mesh.shape) == dict(mesh.shape)
+    return jax.device_put(x, NamedSharding(mesh, layout.spec)) if fits else x
 
 
 def _of_all_processes(x: Any, everywhere: NamedSharding) -> Any:

@@ -14,6 +14,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int, Num, PRNGKeyArray
 
 from sigmoidf1_jax.objective import Objective, StatefulObjective
+from sigmoidf1_jax.training.forward import Network, Watch, mode_arguments
 
 Criteria = Callable[
     [Float[Array, "rows labels"], Num[Array, "rows labels"], Bool[Array, "rows labels"]],
@@ -67,18 +68,18 @@ class Split(NamedTuple):
     the training rows.
     """
 
-    train: Int[Array, "seeds train"]
-    validation: Int[Array, "seeds validation"]
-    shift: Float[Array, "seeds features"]
-    scale: Float[Array, "seeds features"]
+    train: Int[ArrayLike, "seeds train"]
+    validation: Int[ArrayLike, "seeds validation"]
+    shift: Float[ArrayLike, "seeds features"]
+    scale: Float[ArrayLike, "seeds features"]
 
 
 class Population(NamedTuple):
     """Trained runs. S seeds, K settings, E epochs, M selection criteria.
 
-    `params` holds, for every run and criterion, the parameters of the epoch in which the
-    criterion was greatest on validation; `best_epoch` is -1 (and the parameters are the initial
-    ones) where it was never a number.
+    `params` holds, for every run and criterion, the variables of the network (`model.apply` takes
+    them) with the parameters of the epoch in which the criterion was greatest on validation;
+    `best_epoch` is -1 (and the parameters are the initial ones) where it was never a number.
     """
 
     params: Any  # leaves [S, K, M, ...]
@@ -96,15 +97,15 @@ def adamw(learning_rate: ArrayLike, weight_decay: ArrayLike) -> optax.GradientTr
 def population(
     model: nn.Module,
     settings: Setting,
-    features: Float[Array, "examples features"],
-    labels: Num[Array, "examples labels"] | Bool[Array, "examples labels"],
+    features: Float[ArrayLike, "examples features"],
+    labels: Num[ArrayLike, "examples labels"] | Bool[ArrayLike, "examples labels"],
     split: Split,
     keys: PRNGKeyArray,
     *,
     epochs: int,
     batch_size: int,
     criteria: Criteria,
-    where: Bool[Array, "examples labels"] | None = None,
+    where: Bool[ArrayLike, "examples labels"] | None = None,
     optimizer: Optimizer = adamw,
     progress: Callable[[int], None] | None = None,
 ) -> Population:
@@ -113,10 +114,14 @@ def population(
     All runs advance together: epochs are scanned, seeds and settings are mapped. Settings of one
     seed see the same initial parameters and the same batches, so that they differ in nothing
     else. After each epoch the criteria are computed on validation; per criterion only the
-    parameters of the best epoch so far are kept, so memory does not grow with the epochs.
+    parameters of the best epoch so far are kept, so memory does not grow with the epochs. A batch
+    of nothing but padding, as splits of different sizes have them, changes nothing at all.
 
     Args:
-      model: Flax module, [rows, num_features] -> logits [rows, num_labels].
+      model: Flax module, [rows, num_features] -> logits [rows, num_labels]. Its parameters are
+        trained, told so by its mode (see `forward`), with dropout. Its other collections, such as
+        the statistics of a frozen batch normalisation, stay as they are made: a module that has
+        any is in evaluation mode throughout.
       settings: batched setting, leaves [K, ...] (see `stack`), or [S, K, ...] where settings
         depend on the seed's split, as class frequencies of its training rows do.
       features: [examples, num_features], shared by all seeds.
@@ -134,7 +139,8 @@ def population(
       A `Population`.
 
     Raises:
-      ValueError: shapes that do not fit, `epochs` or `batch_size` < 1, an empty split.
+      ValueError: shapes that do not fit, `epochs` or `batch_size` < 1, an empty split, or a
+        module whose dropout would stay off.
     """
     if epochs < 1 or batch_size < 1:
         raise ValueError(f"epochs and batch_size must be >= 1, got {epochs} and {batch_size}")
@@ -151,7 +157,7 @@ def population(
     return _train(
         model,
         epochs,
-        min(batch_size, split.train.shape[1]),
+        min(batch_size, jnp.shape(split.train)[1]),
         criteria,
         optimizer,
         progress,
@@ -168,6 +174,7 @@ class _Run(NamedTuple):
     """What one run carries from epoch to epoch."""
 
     params: Any
+    others: Any  # the network's other collections, which are not trained
     optimizer_state: Any
     loss_state: Any  # of a stateful objective, else None
     best_params: Any  # leaves [M, ...]
@@ -190,14 +197,34 @@ def _train(  # type: ignore[no-untyped-def]
     split,
     keys,
 ):
+    network = Network(model, None)
+    # Batch statistics would be those of padding too: what has any stays as it is.
+    shapes = jax.eval_shape(network.init, keys[0], features[:1])
+    training = set(shapes) <= {"params"}
+
+    def apply(params, others, x, *, key=None):  # type: ignore[no-untyped-def]
+        """Logits; in training with a key, if the network can be."""
+        options = mode_arguments(model, training=training and key is not None)
+        rngs = None if key is None else {"dropout": key}
+        watch = Watch()
+        with nn.intercept_methods(watch):
+            logits = model.apply({**others, "params": params}, x, rngs=rngs, **options)
+        if key is not None and watch.dropout_off:
+            raise ValueError(
+                f"{type(model).__name__} would train with {', '.join(watch.dropout_off)} in "
+                "evaluation mode: its __call__ has no argument for its mode, or it holds batch "
+                "statistics, which a population does not train; use train_step"
+            )
+        return logits
+
     def gather(rows, shift, scale):  # type: ignore[no-untyped-def]
         """Features, labels and mask of some rows; rows of -1 count for nothing."""
-        x = (features[rows] - shift) * scale
+        x = (features[rows] - shift[None]) * scale[None]
         return x, labels[rows], where[rows] & (rows >= 0)[:, None]
 
     def loss(params, run, objective, batch, key):  # type: ignore[no-untyped-def]
         x, y, mask = batch
-        logits = model.apply(params, x)
+        logits = apply(params, run.others, x, key=key)
         if isinstance(objective, StatefulObjective):
             return objective(logits, y, run.loss_state, where=mask, key=key)
         return objective(logits, y, where=mask), None
@@ -209,12 +236,15 @@ def _train(  # type: ignore[no-untyped-def]
         transformation = optimizer(setting.learning_rate, setting.weight_decay)
         updates, state = transformation.update(gradient, run.optimizer_state, run.params)
         params = optax.apply_updates(run.params, updates)
-        run = run._replace(params=params, optimizer_state=state, loss_state=loss_state)
-        return run, value
+        after = run._replace(params=params, optimizer_state=state, loss_state=loss_state)
+        # A batch of padding is no batch: momentum, decay and schedules would move on it.
+        counts = jnp.any(batch[2])
+        moved = jax.tree.map(lambda new, old: jnp.where(counts, new, old), after, run)
+        return moved, value
 
     def select(run, validation, epoch):  # type: ignore[no-untyped-def]
         x, y, mask = validation
-        values = criteria(model.apply(run.params, x), y, mask)
+        values = criteria(apply(run.params, run.others, x), y, mask)
         better = values > run.best
 
         def keep(new, old):  # type: ignore[no-untyped-def]
@@ -251,9 +281,10 @@ def _train(  # type: ignore[no-untyped-def]
         return out
 
     def initial(key, settings):  # type: ignore[no-untyped-def]
-        params = model.init(key, features[:1])
+        others = network.init(key, features[:1])
+        params = others.pop("params")
         sizes = jax.eval_shape(
-            lambda p: criteria(model.apply(p, features[:1]), labels[:1], where[:1]), params
+            lambda p: criteria(apply(p, others, features[:1]), labels[:1], where[:1]), params
         )
         number = sizes.shape[0]
         states = jax.vmap(lambda s: optimizer(s.learning_rate, s.weight_decay).init(params))(
@@ -269,6 +300,7 @@ def _train(  # type: ignore[no-untyped-def]
 
         return _Run(
             params=repeat(count, params),
+            others=repeat(count, others),
             optimizer_state=states,
             loss_state=loss_state,
             best_params=repeat(count, repeat(number, params)),
@@ -281,8 +313,10 @@ def _train(  # type: ignore[no-untyped-def]
         settings = jax.tree.map(lambda x: jnp.broadcast_to(x, (seeds, *x.shape)), settings)
     runs = jax.vmap(initial)(keys, settings)
     runs, (losses, values) = jax.lax.scan(epoch_step, runs, jnp.arange(epochs, dtype=jnp.int32))
+    criteria_axis = runs.best.shape[2]
+    others = jax.tree.map(lambda x: jnp.repeat(x[:, :, None], criteria_axis, axis=2), runs.others)
     return Population(
-        params=runs.best_params,
+        params={**others, "params": runs.best_params},
         best=runs.best,
         best_epoch=runs.best_epoch,
         criteria=jnp.moveaxis(values, 0, 2),

@@ -1,6 +1,6 @@
 """One training step: the same function on one device, on many, and over micro-batches."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
 import flax.linen as nn
@@ -9,11 +9,18 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Int, PRNGKeyArray
 
-from sigmoidf1_jax.objective import AxisName, Objective, State, StatefulObjective
+from sigmoidf1_jax.losses._define import EntryMean, ExampleMean, LabelSumMean
+from sigmoidf1_jax.objective import (
+    AxisName,
+    Objective,
+    State,
+    StatefulObjective,
+    WeightedSum,
+)
 from sigmoidf1_jax.training.accumulation import accumulate
 from sigmoidf1_jax.training.batch import Batch
-from sigmoidf1_jax.training.collectives import complete_gradient
-from sigmoidf1_jax.training.forward import Forward, forward
+from sigmoidf1_jax.training.collectives import shared_state, value_and_global_gradient
+from sigmoidf1_jax.training.forward import Forward, Network, forward, over_axis
 
 
 class TrainState(NamedTuple):
@@ -45,23 +52,31 @@ def initial_state(
     key: PRNGKeyArray,
     inputs: Any,
     num_labels: int,
+    *,
+    model_args: Mapping[str, Any] | None = None,
 ) -> TrainState:
-    """The state before the first step.
+    """The state before the first step, no two of whose arrays share their memory.
 
     Args:
-      model: Flax module.
+      model: Flax module; made in training mode (see `forward`).
       objective: the loss, whose state is made for `num_labels`.
       optimizer: an Optax transformation.
       key: for the initial parameters, and for everything that training draws.
       inputs: an example of the inputs, only its shape and dtype matter.
       num_labels: size of the last axis of the labels.
+      model_args: as in `train_step`.
+
+    Raises:
+      ValueError: `optax.MultiSteps` around the optimizer of a loss that is not a mean.
     """
     for_params, key = jax.random.split(key)
-    variables = dict(model.init(for_params, inputs))
-    params = variables.pop("params")
+    variables = Network(model, model_args).init(for_params, inputs)
+    params = variables.pop("params", {})
+    optimizer_state = optimizer.init(params)
+    _check_multi_steps(objective, optimizer_state)
     loss_state = objective.init(num_labels) if isinstance(objective, StatefulObjective) else None
-    return TrainState(
-        jnp.zeros((), jnp.int32), params, variables, optimizer.init(params), loss_state, key
+    return _unaliased(
+        TrainState(jnp.zeros((), jnp.int32), params, variables, optimizer_state, loss_state, key)
     )
 
 
@@ -71,25 +86,37 @@ def train_step(
     optimizer: optax.GradientTransformation,
     *,
     micro_batches: int = 1,
+    model_args: Mapping[str, Any] | None = None,
 ) -> Step:
     """The training step of a network, an objective and an optimizer.
 
     Args:
-      model: a Flax module, or a `Forward` for other networks.
+      model: a Flax module, told that it is training (see `forward`), or a `Forward` for other
+        networks.
       objective: the loss, with or without state; called with the whole batch.
-      optimizer: an Optax transformation.
+      optimizer: an Optax transformation. `optax.MultiSteps` takes the mean of the gradients of
+        several batches: for a loss that is a mean over entries or examples that is a gradient
+        (each batch counts alike, however many of its entries do), for an F1 loss it is not.
       micro_batches: parts in which the batch is computed (see `accumulate`); the result is that
         of the whole batch, the memory that of one part.
+      model_args: keyword arguments of the module's `__call__` in training, where its mode goes
+        by a name that `forward` does not know.
 
     Returns:
       A pure function `step(state, batch, *, axis_name=None) -> (state, metrics)` to be jitted, or
       given to `data_parallel`. With `axis_name` the loss, the gradient and all states are those
       of the global batch, equal on all devices. `metrics` holds scalars: the loss and the norm
       of the gradient. Dropout draws from `state.key`, the step and the device's place.
+      Batch normalisation over one device's examples is not that of the global batch: with
+      `axis_name` a `flax.linen.BatchNorm` needs it as its own `axis_name`, and gets it where the
+      module has a field or an argument of `__call__` named `axis_name` to pass on.
 
     Raises:
-      ValueError: `micro_batches` < 1.
-      TypeError: when called with `micro_batches` > 1, an objective that is no function of sums.
+      ValueError: `micro_batches` < 1; `optax.MultiSteps` around the optimizer of a loss that is
+        not a mean, at the latest when called; when called, a module that stays in evaluation
+        mode, or batch normalisation over each device's own examples.
+      TypeError: `model_args` without a Flax module; when called with `micro_batches` > 1, an
+        objective that is no function of sums.
 
     Example:
       >>> import jax, jax.numpy as jnp, optax
@@ -103,16 +130,20 @@ def train_step(
       >>> int(state.step), sorted(metrics)
       (1, ['gradient_norm', 'loss'])
     """
-    network = forward(model)
+    network = forward(model, model_args=model_args)
+    if isinstance(optimizer, optax.MultiSteps) and not _is_mean(objective):
+        raise ValueError(_multi_steps(objective))
     if micro_batches < 1:
         raise ValueError(f"micro_batches must be >= 1, got {micro_batches}")
 
     def step(
         state: TrainState, batch: Batch, *, axis_name: AxisName | None = None
     ) -> tuple[TrainState, dict[str, Array]]:
+        _check_multi_steps(objective, state.optimizer_state)
         for_network, for_loss = jax.random.split(jax.random.fold_in(state.key, state.step))
         if axis_name is not None:
             for_network = jax.random.fold_in(for_network, jax.lax.axis_index(axis_name))
+        keys = (for_network, for_loss)
         if micro_batches > 1:
             loss, gradient, model_state, loss_state = accumulate(
                 objective,
@@ -120,19 +151,24 @@ def train_step(
                 state.params,
                 batch,
                 micro_batches=micro_batches,
-                keys=(for_network, for_loss),
+                keys=keys,
                 model_state=state.model_state,
                 loss_state=state.loss_state,
                 axis_name=axis_name,
             )
         else:
-            (loss, (model_state, loss_state)), gradient = jax.value_and_grad(
-                _loss(network, objective, state, batch, (for_network, for_loss), axis_name),
+            (loss, (model_state, loss_state)), gradient = value_and_global_gradient(
+                _loss,
+                state.params,
+                over_axis(network, axis_name),
+                objective,
+                state,
+                batch,
+                keys,
+                axis_name=axis_name,
                 has_aux=True,
-            )(state.params)
-            gradient = complete_gradient(gradient, axis_name)
-            if axis_name is not None:
-                model_state = jax.lax.pmean(model_state, axis_name)
+            )
+            model_state = shared_state(model_state, axis_name)
         updates, optimizer_state = optimizer.update(gradient, state.optimizer_state, state.params)
         state = state._replace(
             step=state.step + 1,
@@ -147,25 +183,64 @@ def train_step(
 
 
 def _loss(
+    params: Any,
     network: Forward,
     objective: Objective | StatefulObjective,
     state: TrainState,
-    batch: Batch,
+    batch: Any,
     keys: tuple[Array, Array],
+    *,
     axis_name: AxisName | None,
-) -> Callable[[Any], tuple[Array, Any]]:
-    def loss(params: Any) -> tuple[Array, Any]:
-        logits, model_state = network(params, state.model_state, batch.inputs, keys[0])
-        options: dict[str, Any] = {
-            "where": batch.where,
-            "weights": batch.weights,
-            "axis_name": axis_name,
-        }
-        if isinstance(objective, StatefulObjective):
-            value, loss_state = objective(
-                logits, batch.labels, state.loss_state, key=keys[1], **options
-            )
-            return value, (model_state, loss_state)
-        return objective(logits, batch.labels, **options), (model_state, None)
+) -> tuple[Array, Any]:
+    logits, model_state = network(params, state.model_state, batch.inputs, keys[0])
+    options: dict[str, Any] = {
+        "where": batch.where,
+        "weights": batch.weights,
+        "axis_name": axis_name,
+    }
+    if isinstance(objective, StatefulObjective):
+        value, loss_state = objective(
+            logits, batch.labels, state.loss_state, key=keys[1], **options
+        )
+        return value, (model_state, loss_state)
+    return objective(logits, batch.labels, **options), (model_state, None)
 
-    return loss
+
+def _is_mean(objective: Objective | StatefulObjective) -> bool:
+    """Whether the loss is linear in the examples, up to the weight of a batch."""
+    if isinstance(objective, WeightedSum):
+        return all(_is_mean(part) for part in objective.parts)
+    return isinstance(objective, EntryMean | ExampleMean | LabelSumMean)
+
+
+def _check_multi_steps(objective: Objective | StatefulObjective, optimizer_state: Any) -> None:
+    # By its state it is found wherever it is: in a chain, masked or wrapped.
+    def is_multi_steps(x: Any) -> bool:
+        return isinstance(x, optax.MultiStepsState)
+
+    states = jax.tree.leaves(optimizer_state, is_leaf=is_multi_steps)
+    if any(map(is_multi_steps, states)) and not _is_mean(objective):
+        raise ValueError(_multi_steps(objective))
+
+
+def _multi_steps(objective: Objective | StatefulObjective) -> str:
+    return (
+        "optax.MultiSteps takes the mean of the gradients of several batches, which is not the "
+        f"gradient of {objective!r}: use train_step(..., micro_batches=) without it"
+    )
+
+
+def _unaliased(state: TrainState) -> TrainState:
+    """The state with a copy wherever an array comes a second time.
+
+    A step may reuse the memory of its state, and no memory can be reused twice.
+    """
+    seen: set[int] = set()
+
+    def own(x: Any) -> Any:
+        if id(x) in seen:
+            return jnp.copy(x)
+        seen.add(id(x))
+        return x
+
+    return jax.tree.map(own, state)

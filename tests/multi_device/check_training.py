@@ -1,7 +1,7 @@
 """Run by test_training.py in a process with 8 virtual devices: every mode trains like one device.
 
 Prints the largest relative difference to one device over the losses of the catalogue, per mode
-and dtype; exits with 1 if one is above the tolerance.
+and dtype, and in float64 what check_networks.py finds; exits with 1 if one is above the tolerance.
 """
 
 import sys
@@ -16,6 +16,7 @@ import sigmoidf1_jax as sf
 from sigmoidf1_jax import training
 from tests.catalogue import CASES, batch
 from tests.losses.test_stateful import CASES as STATEFUL
+from tests.multi_device import check_networks
 
 DEVICES, LABELS, EXAMPLES, STEPS = 8, 6, 27, 2
 # float64 (1e-12) shows that the mathematics agree; in float32 sums are taken in another order.
@@ -107,6 +108,11 @@ def main(arguments):
     dtype = np.float64 if "float64" in arguments else np.float32
     jax.config.update("jax_enable_x64", dtype is np.float64)
     assert jax.device_count() == DEVICES
+    if dtype is np.float64:
+        problems = check_networks.failures()
+        print("\n".join(problems) or "networks agree")
+        if problems:
+            return True
     worst: dict[str, tuple[float, str]] = {}
     model = Network(dtype.__name__)
     chosen = [c for c in objectives() if not arguments[1:] or c[0].startswith(tuple(arguments[1:]))]

@@ -10,4 +10,5 @@ NAMES = ["binary_cross_entropy()", "sigmoid_f1(slope=3.0,offset=0.5,average=macr
 def test_8_devices_train_like_one():
     printed = devices.check("tests.multi_device.check_training", "float64", *NAMES)
     # shard_map, pmap, jit, jit over batch and label, and micro-batches on 1 and on 8 devices.
+    assert "networks agree" in printed
     assert printed.count("float64 ") == 7, printed

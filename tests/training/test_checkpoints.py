@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from flax.training import train_state as flax_states
 
 pytest.importorskip("orbax.checkpoint", reason="checkpoints need the experiments extra")
 
@@ -127,6 +128,9 @@ def test_keys_of_another_implementation(state, tmp_path):
     other = at(state._replace(key=jax.random.key(3, impl="rbg")), 1)
     saved(tmp_path, other, [1])
     assert_same_bits(Checkpointer(tmp_path, CONFIG).restore(other)[0], other)
+    # A state of shapes and types will do, as jax.eval_shape makes it.
+    abstract = jax.eval_shape(lambda: other)
+    assert_same_bits(Checkpointer(tmp_path, CONFIG).restore(abstract)[0], other)
 
 
 def test_the_newest_stay_and_the_best_stays(state, tmp_path):
@@ -238,6 +242,170 @@ def test_a_save_that_was_cut_off_is_no_checkpoint(state, tmp_path):
     (tmp_path / "last" / "2.orbax-checkpoint-tmp" / "state").mkdir(parents=True)
     restored, _ = Checkpointer(tmp_path, CONFIG).restore(state)
     assert int(restored.step) == 1
+
+
+# Other states than TrainState, and other leaves than arrays of JAX
+
+
+def of_kinds():
+    """Leaves of every kind that a state may hold."""
+    return {
+        "step": 3,
+        "numpy": np.array([1, 2**40 + 1, -3]),
+        "double": np.array([[0.1], [np.nan]]),
+        "swapped": np.arange(3, dtype=">f4"),
+        "scalar": np.float32(0.1),
+        "wide": np.float64(0.1),
+        "complex": jnp.array([1 + 2j, -0.5j], jnp.complex64),
+        "complex of numpy": np.array([1 + 2j]),
+        "numbers": (True, 2**40, 0.1, 1 - 1j),
+        "half": np.array([1.5, 2.5], jnp.bfloat16),
+        "empty": np.zeros((0, 2)),
+        "nested": [{"x": jnp.ones(2), "nothing": None}],
+        "key": jax.random.key(4),
+    }
+
+
+def assert_same_leaves(got, expected):
+    assert jax.tree.structure(got) == jax.tree.structure(expected)
+    pairs = zip(plain_kinds(got), plain_kinds(expected), strict=True)
+    for (kind, x), (other, y) in pairs:
+        assert kind is other
+        assert x.dtype.newbyteorder("=") == y.dtype.newbyteorder("=")
+        np.testing.assert_array_equal(x, y)
+
+
+def plain_kinds(tree):
+    return [(type(x), np.asarray(jax.random.key_data(x)
+             if jnp.issubdtype(getattr(x, "dtype", np.float32), jax.dtypes.prng_key) else x))
+            for x in jax.tree.leaves(tree)]  # fmt: skip
+
+
+def test_a_mapping_with_leaves_of_every_kind(tmp_path):
+    state = of_kinds()
+    zeros = jax.tree.map(lambda x: x if isinstance(x, jax.Array) else type(x)(0)
+                         if np.ndim(x) == 0 else np.zeros_like(x), state)  # fmt: skip
+    checkpoints = Checkpointer(tmp_path, CONFIG)
+    checkpoints.save(state)
+    assert_same_leaves(checkpoints.restore(zeros)[0], state)
+    fields = ("numbers", "complex of numpy", "key", "empty")
+    got = checkpoints.restore_fields({name: zeros[name] for name in fields})
+    assert_same_leaves(got, {name: state[name] for name in fields})
+    checkpoints.close()
+
+
+def test_a_state_of_flax_before_and_after_its_first_step(tmp_path):
+    model, optimizer = nn.Dense(3), optax.adam(0.1)
+    params = model.init(jax.random.key(0), jnp.ones((1, 2)))["params"]
+    fresh = flax_states.TrainState.create(apply_fn=model.apply, params=params, tx=optimizer)
+    checkpoints = Checkpointer(tmp_path, CONFIG)
+    # Its step is a Python number first and an array then.
+    later = jax.jit(lambda state: state.apply_gradients(grads=state.params))(fresh)
+    for state in (fresh, later):
+        checkpoints.save(state)
+        restored, _ = checkpoints.restore(fresh)
+        assert restored.step == state.step
+        assert type(restored.step) is int
+        assert_same_leaves(restored.replace(step=0), state.replace(step=0))
+        assert checkpoints.restore(later)[0].step.dtype == later.step.dtype
+    checkpoints.close()
+
+
+def test_what_cannot_be_kept_is_named(tmp_path):
+    checkpoints = Checkpointer(tmp_path, CONFIG)
+    with pytest.raises(TypeError, match="got str at nested/0/name"):
+        checkpoints.save({"step": 1, "nested": [{"name": "x"}]})
+    with pytest.raises(TypeError, match=r"got an array of .*U1 at x"):
+        checkpoints.save({"step": 1, "x": np.array(["a"])})
+    with pytest.raises(TypeError, match=r"field or key 'step', got a mapping with \['x'\]"):
+        checkpoints.save({"x": 1})
+    with pytest.raises(TypeError, match="field or key 'step', got tuple"):
+        checkpoints.save((1, 2))
+
+
+class Wider(nn.Module):
+    @nn.compact
+    def __call__(self, x, train=False):
+        return nn.Dense(3)(nn.Dense(5, name="first")(x))
+
+
+def test_another_network_or_optimizer_is_told_by_its_leaves(state, tmp_path, recwarn):
+    saved(tmp_path, state, [1, 2])
+    checkpoints = Checkpointer(tmp_path, CONFIG)
+    objective, inputs, key = sf.objectives.cost_sensitive_f_beta(), jnp.zeros((1, 2)), state.key
+    wider = training.initial_state(Wider(), objective, optax.adamw(0.1), key, inputs, 3)
+    with pytest.raises(ValueError, match="another network or optimizer") as refused:
+        checkpoints.restore(wider)
+    message = str(refused.value)
+    assert "params/Dense_0/kernel is float32[2,4] there and float32[5,3] here" in message
+    assert "params/first/bias is missing there and float32[5] here" in message
+    assert " more" in message
+    other = training.initial_state(Network(), objective, optax.sgd(0.1), key, inputs, 3)
+    with pytest.raises(
+        ValueError, match="optimizer_state/0/count is int32\\[\\] there and missing"
+    ):
+        checkpoints.restore(other)
+    half = jax.tree.map(lambda x: x.astype(jnp.float16), state.model_state)
+    with pytest.raises(ValueError, match=r"mean is float32\[4\] there and float16\[4\] here"):
+        checkpoints.restore_fields({"model_state": half})
+    # Nothing is wrong with them, and nothing is warned of or deleted.
+    assert not [w for w in recwarn if "cannot be used" in str(w.message)]
+    assert int(checkpoints.restore(state)[0].step) == 2
+
+
+def test_parameters_come_without_the_optimizer(state, tmp_path):
+    saved(tmp_path, state, [1, 2], [0.5, 0.1])
+    # The optimizer's arrays are gone, and are not asked for.
+    for path in (tmp_path / "last" / "2").rglob("optimizer_state*"):
+        path.unlink()
+    fresh = initial(sf.objectives.cost_sensitive_f_beta())
+    checkpoints = Checkpointer(tmp_path, CONFIG)
+    like = {"params": fresh.params, "model_state": fresh.model_state}
+    expected = {"params": state.params, "model_state": state.model_state}
+    assert_same_bits(checkpoints.restore_fields(like), expected)
+    assert_same_bits(checkpoints.restore_fields(jax.eval_shape(lambda: like)), expected)
+    assert int(checkpoints.restore_fields({"step": fresh.step}, best=True)["step"]) == 1
+    with pytest.raises(ValueError, match="weights is missing there"):
+        checkpoints.restore_fields({"weights": fresh.step})
+    assert Checkpointer(tmp_path / "other", CONFIG).restore_fields(like) is None
+
+
+class Unsteady:
+    """A checkpoint manager whose file system fails for a while."""
+
+    def __init__(self, manager, step):
+        self._manager, self._step, self.fails = manager, step, True
+
+    def __getattr__(self, name):
+        return getattr(self._manager, name)
+
+    def restore(self, step, **options):
+        if self.fails and step == self._step:
+            raise OSError(5, "Input/output error")
+        return self._manager.restore(step, **options)
+
+
+@pytest.mark.parametrize("name", ["last", "best"])
+def test_an_error_of_reading_deletes_nothing(name, state, tmp_path):
+    saved(tmp_path, state, [1], [0.5])
+    if name == "last":
+        saved(tmp_path, state, [2])
+    checkpoints = Checkpointer(tmp_path, CONFIG)
+    unsteady = Unsteady(getattr(checkpoints, f"_{name}"), 2 if name == "last" else 1)
+    setattr(checkpoints, f"_{name}", unsteady)
+    if name == "last":
+        with pytest.warns(RuntimeWarning, match="last/2 cannot be used: OSError"):
+            assert int(checkpoints.restore(state)[0].step) == 1
+    else:
+        # Not known to be worse than what comes now.
+        checkpoints._best_values.clear()
+        checkpoints.save(at(state, 3), None, {"micro_f1": 0.2})
+    unsteady.fails = False
+    if name == "last":
+        assert int(checkpoints.restore(state)[0].step) == 2
+    else:
+        assert checkpoints.restore_best(state)[1]["micro_f1"] == 0.5
+    checkpoints.close()
 
 
 def test_mistakes(state, tmp_path, monkeypatch):

@@ -123,3 +123,83 @@ def test_bad_arguments_are_refused():
         training.moving(sf.objectives.soft_f1(), 1.0)
     with pytest.raises(TypeError, match="must be an Objective without state"):
         training.moving(sf.objectives.cost_sensitive_f_beta())
+
+
+# Sums with other objectives
+
+SUMS = {
+    "moving + other": training.moving(sf.objectives.soft_f1(), 0.7)
+    + 0.5 * sf.objectives.binary_cross_entropy(),
+    "0.5 * moving": 0.5 * training.moving(sf.objectives.soft_f1(), 0.7),
+    "other + tencent": sf.objectives.soft_f1() + sf.objectives.tencent(),
+    "three": 2 * (sf.objectives.soft_f1() + sf.objectives.zlpr() + sf.objectives.f_bound())
+    + training.moving(sf.objectives.mcc()),
+    "average precision": sf.objectives.average_precision() + sf.objectives.soft_f1(),
+}
+KEY = jax.random.key(3)
+
+
+def by_hand(objective, logits, labels, states, **options):
+    value, after = 0.0, []
+    for part, weight, state in zip(objective.parts, objective.weights, states, strict=True):
+        if isinstance(part, sf.StatefulObjective):
+            one, state = part(logits, labels, state, key=KEY, **options)
+        else:
+            one = part(logits, labels, **options)
+        value, after = value + weight * one, [*after, state]
+    return value, tuple(after)
+
+
+@pytest.mark.parametrize("objective", SUMS.values(), ids=SUMS)
+def test_sums_of_objectives_with_and_without_state(objective):
+    logits, labels = data(0)
+    where, weights = jnp.arange(6)[:, None] > 1, jnp.arange(1.0, 7.0)[:, None]
+    state = objective.init(4)
+    assert len(state) == len(objective.parts)
+    for seed in range(2):
+        got = objective(*data(seed), state, where=where, weights=weights, key=KEY)
+        tree_allclose(got, by_hand(objective, *data(seed), state, where=where, weights=weights))
+        state = got[1]
+    gradient = jax.grad(lambda z: objective(z, labels, state, key=KEY)[0])(logits)
+    tree_allclose(gradient, jax.grad(lambda z: by_hand(objective, z, labels, state)[0])(logits))
+    # Under a mapped axis, and with the objective as an argument of a compiled function.
+    shards = jax.tree.map(lambda x: x.reshape(2, 3, 4), (logits, labels))
+    over = jax.jit(jax.vmap(
+        lambda o, z, y: o(z, y, state, key=KEY, axis_name="i"), (None, 0, 0), axis_name="i"
+    ))(objective, *shards)  # fmt: skip
+    tree_allclose(jax.tree.map(lambda x: x[1], over), objective(logits, labels, state, key=KEY))
+
+
+@pytest.mark.parametrize("name", [name for name in SUMS if name != "average precision"])
+def test_sums_with_state_accumulate(name):
+    objective, (logits, labels) = SUMS[name], data(0)
+    state = objective.init(4)
+    got = training.accumulate(
+        objective, lambda scale, state, z, key: (scale * z, state), 1.5,
+        training.Batch(logits, labels), micro_batches=3, keys=(KEY, KEY), loss_state=state,
+    )  # fmt: skip
+    value, after = objective(1.5 * logits, labels, state, key=KEY)
+    gradient = jax.grad(lambda s: objective(s * logits, labels, state, key=KEY)[0])(1.5)
+    # float32 sums, taken in another order.
+    tree_allclose((got.value, got.gradient, got.loss_state), (value, gradient, after), 1e-5, 1e-6)
+
+
+def test_sums_are_written_as_sums():
+    moved, plain = training.moving(sf.objectives.soft_f1()), sf.objectives.zlpr()
+    assert sum([moved, plain]).parts == (moved, plain)
+    assert (plain + moved).parts == (plain, moved)
+    assert (0.5 * (moved + 2 * plain)).weights == (0.5, 1.0)
+    assert (np.float32(0.5) * moved).weights == (0.5,)
+    assert repr(2.0 * moved) == f"2.0 * {moved!r}"
+    for product in (lambda: moved * plain, lambda: plain * moved, lambda: (plain + plain) * moved):
+        with pytest.raises(TypeError, match="unsupported operand"):
+            product()
+    with pytest.raises(TypeError, match="unsupported operand"):
+        moved + 1
+    with pytest.raises(TypeError, match="not a function of sums over examples"):
+        training.accumulate(
+            SUMS["average precision"], lambda p, s, z, key: (z, s), (),
+            training.Batch(*data(0)), micro_batches=2, keys=(KEY, KEY),
+        )  # fmt: skip
+    with pytest.raises(TypeError, match="state must be a tuple of 2 states"):
+        (moved + plain)(*data(0), moved.init(4))

@@ -1,5 +1,6 @@
 """Population training: the same runs as a plain loop, selected honestly."""
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -109,6 +110,70 @@ def test_padded_rows_and_masked_labels_count_for_nothing():
     a, b = train(where=where), train(where=where, labels=wrong)
     np.testing.assert_array_equal(a.loss, b.loss)
     assert not np.array_equal(a.loss, plain.loss)
+
+
+def test_batches_of_padding_change_nothing_to_the_last_bit():
+    _, _, split = problem()
+    settings = [
+        training.Setting(training.moving(sf.objectives.sigmoid_f1(slope=s)), 1e-2, 0.1)
+        for s in (1.0, 2.0)
+    ]
+    options = {"settings": training.stack(settings), "batch_size": 8, "epochs": 2}
+    # Two batches more per epoch: Adam's moments, weight decay and the average would move on them.
+    padded = split._replace(train=np.pad(split.train, ((0, 0), (0, 16)), constant_values=-1))
+    plain, more = train(**options), train(split=padded, **options)
+    jax.tree.map(np.testing.assert_array_equal, plain, more)
+
+
+class Frozen(nn.Module):
+    """A normalisation whose statistics nothing may change."""
+
+    @nn.compact
+    def __call__(self, x, train=False):
+        mean = lambda key, shape: jnp.full(shape, 0.5)  # noqa: E731
+        offset = self.variable("batch_stats", "offset", mean, None, (4,))
+        x = nn.BatchNorm(use_running_average=not train)(x - offset.value)
+        return nn.Dense(3)(x)
+
+
+def test_only_parameters_are_trained():
+    x, y, split = problem()
+    result = train(model=Frozen(), batch_size=40, epochs=3)
+    fresh = Frozen().init(KEYS[0], x[:1])
+    for got, expected in zip(
+        jax.tree.leaves(result.params["batch_stats"]), jax.tree.leaves(fresh["batch_stats"]),
+        strict=True,
+    ):  # fmt: skip
+        assert got.shape == (2, 2, 2, *expected.shape)
+        assert (got == expected).all()
+    assert not np.allclose(result.params["params"]["Dense_0"]["kernel"][0, 0, 0],
+                           fresh["params"]["Dense_0"]["kernel"])  # fmt: skip
+    inputs = (x[split.validation[1]] - split.shift[1]) * split.scale[1]
+    chosen = jax.tree.map(lambda p: p[1, 0, 0], result.params)
+    value = micro_f1(Frozen().apply(chosen, inputs), y[split.validation[1]], np.ones((20, 3), bool))
+    np.testing.assert_allclose(value[0], result.best[1, 0, 0], rtol=1e-5)
+
+
+class Dropped(nn.Module):
+    rate: float
+
+    @nn.compact
+    def __call__(self, x, training=False):
+        return nn.Dense(3)(nn.Dropout(self.rate, deterministic=not training)(x))
+
+
+class Off(nn.Module):
+    @nn.compact
+    def __call__(self, x, phase="evaluate"):
+        return nn.Dense(3)(nn.Dropout(0.5, deterministic=phase == "evaluate")(x))
+
+
+def test_dropout_is_on_in_training_or_refused():
+    plain, dropped = (train(model=Dropped(rate), epochs=1, batch_size=40) for rate in (0.0, 0.5))
+    # One full batch: the first loss differs by what was dropped, nothing else.
+    assert (np.abs(plain.loss - dropped.loss) > 1e-3).all()
+    with pytest.raises(ValueError, match="would train with Dropout_0 in evaluation mode"):
+        train(model=Off())
 
 
 def test_a_run_that_is_not_finite_is_never_selected_over_a_finite_one():
