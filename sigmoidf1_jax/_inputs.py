@@ -167,6 +167,20 @@ def counted_entries(mask: Array | None, weights: Any, weight: Array) -> Array | 
     return mask if weights is None else weight != 0
 
 
+def refuse_label_weights(weights: Any, shape: tuple[int, ...], average: str | None) -> None:
+    """Weights of labels cancel in a ratio of each label: refused where they do nothing."""
+    if weights is None or average not in ("macro", None) or not np.ndim(weights):
+        return
+    given = np.shape(weights)
+    examples = math.prod(shape[:-1])
+    if given[-1] == 1 or any(size != 1 for size in given[:-1]) or examples in (0, 1):
+        return
+    raise ValueError(
+        f"weights of shape {given} weigh labels, which cancels in average={average!r}: pass "
+        "weights per example, [batch, 1], or average=None and weigh the result yourself"
+    )
+
+
 def prepare(
     logits: Any,
     labels: Any,

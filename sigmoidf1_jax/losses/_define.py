@@ -65,9 +65,7 @@ class ScoreLoss(SeparableObjective):
             example = averaging.mean_weight(mass)
             # Counts are linear in the weights: these are the counts of weights with mean 1.
             per_example = jax.tree.map(lambda x: _safe.ratio(x, example), per_example)
-            return averaging.example_scores(
-                self.score, per_example, example, self._zero_division
-            )
+            return averaging.example_scores(self.score, per_example, example, self._zero_division)
         return parts.summed if self.average == "micro" else parts.per_label
 
     def value(self, statistics: Confusion | ExampleScores) -> Array:
