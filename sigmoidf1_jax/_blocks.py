@@ -51,7 +51,7 @@ def concurrent(function: Callable[[T], R], arrays: T) -> R:
     XLA's CPU sort runs on one thread. Parts of the rows, as sorts of their own, run on all.
     """
     first = jax.tree.leaves(arrays)[0]
-    if first.shape[0] < PARTS or first.size < ENTRIES // 64:
+    if not _is_static(first) or first.shape[0] < PARTS or first.size < ENTRIES // 64:
         return function(arrays)
     length = -(-first.shape[0] // PARTS)
 
@@ -84,9 +84,16 @@ def _layout(arrays: object, axis: int) -> tuple[int, int]:
     """How many blocks, and the slices in each."""
     first = jax.tree.leaves(arrays)[0]
     n = first.shape[axis]
+    if not _is_static(first):
+        return 1, n
     # No block is shorter than what `concurrent` can split.
     blocks = min(-(-n // PARTS), -(-first.size // ENTRIES))
     return blocks, n // max(blocks, 1)
+
+
+def _is_static(x: jax.Array) -> bool:
+    # An exported program may have symbolic sizes, by which nothing can be laid out.
+    return all(isinstance(size, int) for size in x.shape)
 
 
 def _cut(arrays: T, start: int | jax.Array, length: int, axis: int) -> T:

@@ -239,7 +239,7 @@ def refuse_label_weights(weights: Any, shape: tuple[int, ...], average: Any) -> 
       ValueError: `weights` differ between labels only (traced ones may), although there are
         several examples.
     """
-    if weights is None or math.prod(shape[:-1]) in (0, 1):
+    if weights is None or average not in ("macro", None) or math.prod(shape[:-1]) in (0, 1):
         return
     given = jnp.shape(weights)
     if not given or math.prod(given[:-1]) != 1 or given[-1] == 1:

@@ -51,8 +51,7 @@ class ScoreLoss(SeparableObjective):
         self, logits: Logits, labels: Labels, *, where: Where = None, weights: Weights = None
     ) -> LabelParts:
         z, y, w = _inputs.prepare(logits, labels, where, weights)
-        if self.average in ("macro", None):
-            _inputs.refuse_label_weights(weights, z.shape, self.average)
+        _inputs.refuse_label_weights(weights, z.shape, self.average)
         s = self.surrogate(z)
         if self.average == "samples":
             return LabelParts(summed=(soft_confusion(s, y, w, -1), averaging.example_mass(w)))

@@ -32,8 +32,10 @@ from sigmoidf1_jax.metrics.set_based import (
     hamming_loss,
     jaccard,
     matthews,
+    mcc,
     precision,
     recall,
+    specificity,
     subset_accuracy,
 )
 from sigmoidf1_jax.metrics.sketch import (
@@ -81,6 +83,7 @@ __all__ = [
     "label_count_error",
     "label_ranking_average_precision",
     "matthews",
+    "mcc",
     "ndcg_at_k",
     "one_error",
     "precision",
@@ -97,6 +100,7 @@ __all__ = [
     "score_histogram",
     "sketched_average_precision",
     "sketched_roc_auc",
+    "specificity",
     "subset_accuracy",
     "threshold_counts",
 ]

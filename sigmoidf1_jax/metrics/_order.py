@@ -9,6 +9,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int, Num
 
 from sigmoidf1_jax import _blocks, _safe
+from sigmoidf1_jax._keys import integer_keys
 
 _SHORT = 8
 """The longest group of equal scores that `before_group` finds by looking back."""
@@ -26,17 +27,6 @@ class Ordered(NamedTuple):
     """Weight of the positive entries, 0 elsewhere; int32 without weights."""
     negative: Num[Array, "rows n"]
     """Weight of the negative entries that count."""
-
-
-def integer_keys(scores: Float[Array, "..."]) -> Int[Array, "..."]:
-    """Integers in the order of the scores; -0 and 0 get the same one.
-
-    A float's bits are sign and magnitude, so negatives are reflected. The key of NaN is
-    meaningless; inputs are checked before.
-    """
-    kind = jnp.int64 if scores.dtype == jnp.float64 else jnp.int32
-    bits = lax.bitcast_convert_type(scores, kind)
-    return jnp.where(bits >= 0, bits, jnp.iinfo(kind).min - bits)
 
 
 # Jitted, because an eager lax.cond compiles its branches anew at every call.
@@ -159,9 +149,8 @@ def before_group(entries: Ordered, above: Num[Array, "rows n"]) -> Num[Array, "r
 
 def _back(x: Array, places: int) -> list[Array]:
     """`x` moved towards the end by 0 .. places - 1, with zeros in front."""
-    n = x.shape[-1]
     front = [(0, 0)] * (x.ndim - 1)
-    return [jnp.pad(x[..., : max(n - k, 0)], [*front, (min(k, n), 0)]) for k in range(places)]
+    return [jnp.pad(x, [*front, (k, 0)])[..., : x.shape[-1]] for k in range(places)]
 
 
 @functools.partial(jax.jit, static_argnames="dtype")
@@ -182,21 +171,25 @@ def average_precision(entries: Ordered, dtype: jnp.dtype) -> Float[Array, " rows
 
 @functools.partial(jax.jit, static_argnames="dtype")
 def roc_auc(entries: Ordered, dtype: jnp.dtype) -> Float[Array, " rows"]:
-    """P(positive above negative) + P(equal) / 2; NaN if a class is missing."""
+    """P(positive above negative) + P(equal) / 2; 0 if a class is missing."""
     above = jnp.cumsum(entries.positive, -1)
     before = before_group(entries, above)
     positives = jnp.sum(entries.positive, -1).astype(dtype)
     negatives = jnp.sum(entries.negative, -1).astype(dtype)
     # Positives stand first in their group, so at a negative `above` holds all that are equal.
     share = _safe.ratio((before + above).astype(dtype) / 2, positives[..., None])
-    value = _safe.ratio(accurate_sum(entries.negative.astype(dtype) * share), negatives)
-    return jnp.where((positives > 0) & (negatives > 0), value, jnp.nan)
+    return _safe.ratio(accurate_sum(entries.negative.astype(dtype) * share), negatives)
 
 
-def accurate_sum(x: Float[Array, "rows n"]) -> Float[Array, " rows"]:
+def accurate_sum(x: Float[Array, "*rows n"]) -> Float[Array, "*rows"]:
     """Sum of the last axis in blocks: a long float32 sum in sequence loses three digits."""
     block = 256
     n = x.shape[-1]
+    if not isinstance(n, int):
+        # An exported program's symbolic size: blocks once, as nothing can ask how many there are.
+        parts = -(-n // block)
+        x = jnp.pad(x, [*[(0, 0)] * (x.ndim - 1), (0, parts * block - n)])
+        return jnp.sum(jnp.sum(x.reshape(*x.shape[:-1], parts, block), -1), -1)
     if n <= block:
         return jnp.sum(x, -1)
     whole = n // block * block

@@ -3,15 +3,16 @@
 from typing import Literal, NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
-from sigmoidf1_jax import _checks, _safe, averaging
-from sigmoidf1_jax._inputs import Weights, Where
+from sigmoidf1_jax import _checks, _inputs, _safe, averaging
+from sigmoidf1_jax._inputs import AnyArray, Weights, Where
 from sigmoidf1_jax.metrics import _prepare
 from sigmoidf1_jax.metrics._prepare import BinaryLabels, Ranking
 
-Probabilities = Float[Array, "*batch labels"]
+Probabilities = Float[AnyArray, "*batch labels"]
 LabelAverage = Literal["micro", "macro", "weighted"]
 
 
@@ -25,12 +26,12 @@ class Reliability(NamedTuple):
     @property
     def probability(self) -> Float[Array, "labels bins"]:
         """Mean predicted probability; NaN in an empty bin."""
-        return _safe.ratio(self.probability_sum, self.weight, jnp.nan)
+        return self.probability_sum / self.weight
 
     @property
     def frequency(self) -> Float[Array, "labels bins"]:
         """Observed share of positives; NaN in an empty bin."""
-        return _safe.ratio(self.positive, self.weight, jnp.nan)
+        return self.positive / self.weight
 
 
 def reliability(
@@ -50,11 +51,12 @@ def reliability(
       labels: same shape, bool or 0/1.
       num_bins: >= 1; static.
       where: True where an entry counts; broadcasts to the labels' shape.
-      weights: weights >= 0; broadcast to the labels' shape.
+      weights: weights >= 0; broadcast to the labels' shape. An entry of weight 0 does not
+        count, as if masked.
 
     Raises:
-      ValueError: shapes differ, num_bins < 1; in concrete arrays also probabilities outside
-        [0, 1] or NaN, labels not 0 or 1, negative weights.
+      ValueError: shapes differ, no axis of examples, num_bins < 1; in concrete arrays also
+        probabilities outside [0, 1] or NaN, labels not 0 or 1, negative weights.
       TypeError: probabilities not floating.
 
     Source: the bins of `sklearn.calibration.calibration_curve`; DeGroot and Fienberg, 1983.
@@ -71,14 +73,18 @@ def reliability(
         raise ValueError(f"num_bins must be >= 1, got {num_bins}")
     ranking = _prepare_probabilities(probabilities, labels, where, weights)
     place = jnp.clip((ranking.scores * num_bins).astype(jnp.int32), 0, num_bins - 1)
-    weight = _entry_weight(ranking)
-    parts = jnp.stack([weight, weight * ranking.scores, weight * ranking.labels])
+    weight = _prepare.entry_weight(ranking)
+    true = ranking.labels.astype(weight.dtype)
+    parts = jnp.stack([weight, weight * ranking.scores, weight * true])
 
     def one_bin(b: Array) -> Array:
         # One pass per bin beats a scatter for a few bins and keeps memory at the inputs' size.
         return jnp.sum(jnp.where(place == b, parts, 0), 1)
 
     sums = lax.map(one_bin, jnp.arange(num_bins, dtype=jnp.int32))
+    if ranking.nan is not None:
+        # Nobody knows its bin: all bins of the label are NaN.
+        sums += jnp.sum(ranking.nan, 0)[None, None]
     return Reliability(*jnp.moveaxis(sums, 0, -1))
 
 
@@ -98,8 +104,12 @@ def calibration_error(
         before binning) or None ([num_labels]).
       probabilities, labels, num_bins, where, weights: as in `reliability`.
 
+    Returns:
+      A scalar, or [num_labels] for `average=None`; NaN where nothing counts.
+
     Raises:
-      ValueError, TypeError: as in `reliability`; also an unknown `average`.
+      ValueError, TypeError: as in `reliability`; also an unknown `average`, and weights of labels
+        where they cancel.
 
     Source: Naeini, Cooper and Hauskrecht, 2015; Guo et al., 2017 (for each label's positive class).
 
@@ -111,6 +121,7 @@ def calibration_error(
       Array(0.25, dtype=float32)
     """
     _check_average(average)
+    _inputs.refuse_label_weights(weights, np.shape(labels), average)
     curve = reliability(probabilities, labels, num_bins=num_bins, where=where, weights=weights)
     return error_of_curve(curve, average)
 
@@ -119,11 +130,11 @@ def error_of_curve(
     curve: Reliability, average: LabelAverage | None
 ) -> Float[Array, ""] | Float[Array, " labels"]:
     """The expected calibration error of a reliability curve, as `calibration_error` averages."""
+    gap = curve.probability_sum - curve.positive
+    total, positive = jnp.sum(curve.weight, -1), jnp.sum(curve.positive, -1)
     if average == "micro":
-        curve = Reliability(*(jnp.sum(x, 0) for x in curve))
-    gap = jnp.sum(jnp.abs(curve.probability_sum - curve.positive), -1)
-    total = jnp.sum(curve.weight, -1)
-    return _over_labels(_safe.ratio(gap, total), total, jnp.sum(curve.positive, -1), average)
+        gap, total, positive = jnp.sum(gap, 0), jnp.sum(total), jnp.sum(positive)
+    return _over_labels(jnp.sum(jnp.abs(gap), -1), total, positive, average)
 
 
 def brier_score(
@@ -154,12 +165,16 @@ def brier_score(
     """
     _check_average(average)
     ranking = _prepare_probabilities(probabilities, labels, where, weights)
-    weight = _entry_weight(ranking)
-    error = jnp.sum(weight * jnp.square(ranking.scores - ranking.labels), 0)
-    total, positive = jnp.sum(weight, 0), jnp.sum(weight * ranking.labels, 0)
+    _inputs.refuse_label_weights(weights, np.shape(labels), average)
+    weight = _prepare.entry_weight(ranking)
+    true = ranking.labels.astype(weight.dtype)
+    error, total, positive = (
+        _prepare.with_nan(jnp.sum(x, 0), ranking, 0)
+        for x in (weight * jnp.square(ranking.scores - true), weight, weight * true)
+    )
     if average == "micro":
         error, total, positive = jnp.sum(error), jnp.sum(total), jnp.sum(positive)
-    return _over_labels(_safe.ratio(error, total), total, positive, average)
+    return _over_labels(error, total, positive, average)
 
 
 def _check_average(average: str | None) -> None:
@@ -181,18 +196,14 @@ def _prepare_probabilities(
     return ranking
 
 
-def _entry_weight(ranking: Ranking) -> Float[Array, "examples labels"]:
-    if ranking.weight is not None:
-        return ranking.weight
-    if ranking.mask is not None:
-        return ranking.mask.astype(ranking.scores.dtype)
-    return jnp.ones_like(ranking.scores)
-
-
 def _over_labels(
-    values: Array, total: Array, positive: Array, average: str | None
+    sums: Array, total: Array, positive: Array, average: str | None
 ) -> Float[Array, ""] | Float[Array, " labels"]:
+    """Averages sums / total; NaN where nothing counts."""
     if average in (None, "micro"):
-        return values
-    counted = (total > 0).astype(values.dtype)
-    return _safe.mean(values, *((counted,) if average == "macro" else (positive, counted)))
+        # The division itself makes the NaN: no constant that `jax_debug_nans` would stop at.
+        return sums / total
+    counted = (total != 0).astype(total.dtype)
+    values = _safe.ratio(sums, total)
+    candidates = (counted,) if average == "macro" else (positive, counted)
+    return _safe.mean(values, *candidates, left_out=total == 0)

@@ -1,14 +1,11 @@
 """How well the number of labels per example is predicted."""
 
-from typing import Any
-
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from sigmoidf1_jax._inputs import Labels, Weights, Where
-from sigmoidf1_jax.metrics import _prepare, set_based
-from sigmoidf1_jax.metrics._prepare import Ranking
-from sigmoidf1_jax.metrics.set_based import Decisions
+from sigmoidf1_jax.metrics import _prepare
+from sigmoidf1_jax.metrics._prepare import Decided, Decisions
 
 
 def label_count_error(
@@ -16,7 +13,8 @@ def label_count_error(
 ) -> Float[Array, ""]:
     r"""Mean over examples of $|\,|\hat Y_i| - |Y_i|\,|$: by how many labels the count is off.
 
-    Arguments and errors as in `f_beta`; masked entries count on neither side.
+    Arguments and errors as in `f_beta`; entries that do not count are on neither side. NaN if no
+    example counts.
 
     Example:
       >>> import jax.numpy as jnp
@@ -24,8 +22,8 @@ def label_count_error(
       >>> sf.metrics.label_count_error(jnp.array([[1, 1], [0, 0]]), jnp.array([[1, 0], [1, 1]]))
       Array(1.5, dtype=float32)
     """
-    surplus, ranking = _surplus(decisions, labels, where, weights)
-    return _prepare.example_mean(jnp.abs(surplus), ranking)
+    decided = _prepare.decided(decisions, labels, where, weights)
+    return _prepare.example_mean(jnp.abs(surplus(decided)), decided)
 
 
 def label_count_bias(
@@ -33,7 +31,8 @@ def label_count_bias(
 ) -> Float[Array, ""]:
     r"""Mean over examples of $|\hat Y_i| - |Y_i|$: positive if too many labels are predicted.
 
-    Arguments and errors as in `f_beta`; masked entries count on neither side.
+    Arguments and errors as in `f_beta`; entries that do not count are on neither side. NaN if no
+    example counts.
 
     Example:
       >>> import jax.numpy as jnp
@@ -41,15 +40,11 @@ def label_count_bias(
       >>> sf.metrics.label_count_bias(jnp.array([[1, 1], [0, 0]]), jnp.array([[1, 0], [1, 1]]))
       Array(-0.5, dtype=float32)
     """
-    surplus, ranking = _surplus(decisions, labels, where, weights)
-    return _prepare.example_mean(surplus, ranking)
+    decided = _prepare.decided(decisions, labels, where, weights)
+    return _prepare.example_mean(surplus(decided), decided)
 
 
-def _surplus(
-    decisions: Any, labels: Any, where: Where, weights: Weights
-) -> tuple[Float[Array, " examples"], Ranking]:
-    chosen, true = set_based.binary(decisions, labels, where)
-    dtype = jnp.result_type(float)
-    ranking = _prepare.prepare(chosen.astype(dtype), true, where, weights)
-    difference = ranking.scores - ranking.labels.astype(dtype)
-    return jnp.sum(difference, -1), ranking
+def surplus(decided: Decided) -> Float[Array, " examples"]:
+    """By how many labels each example has too many; exact, and no entry that does not count."""
+    sizes = [jnp.sum(x, -1, dtype=jnp.int32) for x in (decided.decisions, decided.labels)]
+    return (sizes[0] - sizes[1]).astype(decided.dtype)

@@ -2,13 +2,14 @@
 
 import functools
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+import numpy as np
+from jaxtyping import Array, Bool, Float
 
-from sigmoidf1_jax import _blocks, _safe, averaging
+from sigmoidf1_jax import _blocks, _inputs, averaging
 from sigmoidf1_jax._inputs import Weights, Where
 from sigmoidf1_jax.averaging import Average
 from sigmoidf1_jax.metrics import _order, _prepare
@@ -17,14 +18,34 @@ from sigmoidf1_jax.metrics._prepare import BinaryLabels, Ranking, Scores
 
 Result = Float[Array, ""] | Float[Array, " labels"]
 Area = Callable[[Ordered, jnp.dtype], Float[Array, " rows"]]
+Undefined = Literal["zero", "nan", "skip"]
 
 
-class LabelAreas(NamedTuple):
-    """Areas of labels with the weights of their positive and of all counted entries."""
+class Areas(NamedTuple):
+    """Areas of labels (or examples), 0 where undefined, and the weights of both classes."""
 
-    value: Float[Array, " labels"]
-    positive: Float[Array, " labels"]
-    counted: Float[Array, " labels"]
+    value: Float[Array, " rows"]
+    positive: Float[Array, " rows"]
+    negative: Float[Array, " rows"]
+    defined: Bool[Array, " rows"]
+
+    @property
+    def counted(self) -> Float[Array, " rows"]:
+        """The weight of all entries that count."""
+        return self.positive + self.negative
+
+    def with_nan(self, nan: Array | None) -> "Areas":
+        """NaN, value and weights, where `nan` is."""
+        if nan is None:
+            return self
+        value, positive, negative = (x + nan for x in self[:3])
+        return Areas(value, positive, negative, self.defined | jnp.isnan(nan))
+
+
+def check_undefined(undefined: Any) -> None:
+    """Raises ValueError unless `undefined` says what to do with undefined areas."""
+    if undefined not in get_args(Undefined):
+        raise ValueError(f"undefined must be 'zero', 'nan' or 'skip', got {undefined!r}")
 
 
 def average_precision(
@@ -32,30 +53,37 @@ def average_precision(
     labels: BinaryLabels,
     *,
     average: Average | None = "macro",
+    undefined: Undefined = "zero",
     where: Where = None,
     weights: Weights = None,
 ) -> Result:
     r"""Average precision $\sum_n (R_n - R_{n-1})\,P_n$ over the distinct scores, descending.
 
     Equal scores are one threshold. A label (or, for "samples", an example) without positives
-    has average precision 0 and is averaged in, as in scikit-learn.
+    has no recall: by default its average precision is 0 and averaged in, as in scikit-learn.
 
     Args:
       scores: [..., num_labels] floating, logits or probabilities; leading axes hold examples.
       labels: same shape, bool or 0/1.
       average: "macro" over labels, "weighted" by positives, "micro" over all entries, "samples"
         over examples, or None ([num_labels]).
+      undefined: labels or examples whose area is undefined are "zero" or "nan" in the average
+        ("zero" equals scikit-learn here), or "skip" leaves them out of it. Per label "skip" is
+        NaN. "weighted" gives labels without positives no weight, and is 0, as in scikit-learn,
+        where that is all of them, unless they are skipped.
       where: True where an entry counts; broadcasts to the labels' shape. A label or example
         with no counted entry leaves the average.
       weights: weights >= 0, e.g. [batch, 1] for examples. For "samples" an example weighs the
-        mean of its entries' weights.
+        mean of its entries' weights, and within it only weight 0 (does not count) matters.
 
     Returns:
       A scalar in [0, 1], or [num_labels] for `average=None`; float32, float64 for float64 scores.
+      NaN where nothing counts, or where all is undefined and skipped.
 
     Raises:
-      ValueError: shapes differ, unknown `average`; in concrete arrays also NaN scores, labels
-        not 0 or 1, negative weights.
+      ValueError: shapes differ, no axis of examples, unknown `average` or `undefined`, weights
+        of labels where they cancel; in concrete arrays also NaN scores, labels not 0 or 1,
+        negative weights.
       TypeError: scores not floating.
 
     Source: equal to `sklearn.metrics.average_precision_score(labels, scores)`.
@@ -67,9 +95,9 @@ def average_precision(
       >>> sf.metrics.average_precision(scores, jnp.array([[1, 0], [0, 1], [1, 0]]), average=None)
       Array([0.8333334, 1.       ], dtype=float32)
     """
-    averaging.check_average(average)
-    ranking = _prepare.prepare(scores, labels, where, weights)
-    return _average_area(_order.average_precision, ranking, average)
+    return _average_area(
+        _order.average_precision, scores, labels, average, undefined, where, weights
+    )
 
 
 def roc_auc(
@@ -77,15 +105,17 @@ def roc_auc(
     labels: BinaryLabels,
     *,
     average: Average | None = "macro",
+    undefined: Undefined = "nan",
     where: Where = None,
     weights: Weights = None,
 ) -> Result:
     r"""Area under the ROC curve, $P(s^+ > s^-) + \tfrac12 P(s^+ = s^-)$.
 
-    NaN where only one class is present, and then the macro average is NaN too, as in
-    scikit-learn; "weighted" leaves out labels without positives, and NaN stays where all are.
+    Undefined where only one class is present: by default NaN, and then the macro average is NaN
+    too, as in scikit-learn. `undefined="skip"` averages over the labels (or examples) that have
+    both classes.
 
-    Arguments, result and errors as in `average_precision`.
+    Arguments, result and errors as in `average_precision`; `undefined="nan"` equals scikit-learn.
 
     Source: equal to `sklearn.metrics.roc_auc_score(labels, scores)`; Hanley and McNeil, 1982.
 
@@ -95,53 +125,106 @@ def roc_auc(
       >>> scores = jnp.array([[.9, .1], [.8, .7], [.3, .2]])
       >>> sf.metrics.roc_auc(scores, jnp.array([[1, 0], [0, 1], [1, 0]]), average=None)
       Array([0.5, 1. ], dtype=float32)
-    """
+      >>> one_class = jnp.array([[1, 0], [0, 0], [1, 0]])
+      >>> sf.metrics.roc_auc(scores, one_class), sf.metrics.roc_auc(scores, one_class, undefined="skip")
+      (Array(nan, dtype=float32), Array(0.5, dtype=float32))
+    """  # noqa: E501
+    return _average_area(_order.roc_auc, scores, labels, average, undefined, where, weights)
+
+
+def _average_area(
+    area: Area,
+    scores: Scores,
+    labels: BinaryLabels,
+    average: Average | None,
+    undefined: Undefined,
+    where: Where,
+    weights: Weights,
+) -> Result:
     averaging.check_average(average)
+    check_undefined(undefined)
     ranking = _prepare.prepare(scores, labels, where, weights)
-    return _average_area(_order.roc_auc, ranking, average)
-
-
-def _average_area(area: Area, ranking: Ranking, average: Average | None) -> Result:
-    dtype = ranking.scores.dtype
-    if average == "micro":
-        flat = [None if x is None else x.reshape(1, -1) for x in ranking[2:]]
-        rows = ranking.scores.reshape(1, -1), ranking.labels.reshape(1, -1)
-        return area(_order.ordered(*rows, *flat), dtype)[0]
+    _inputs.refuse_label_weights(weights, np.shape(labels), average)
     if average == "samples":
-        return _prepare.example_mean(_per_example(ranking, area=area), ranking)
-    return average_over_labels(_per_label(ranking, area=area), average)
+        total, weight = example_sums(area, ranking, undefined)
+        return total / weight
+    if average == "micro":
+        flat = (None if x is None else x.reshape(-1, 1) for x in ranking)
+        ranking = Ranking(*flat)  # type: ignore[arg-type]
+    return average_over_labels(_per_label(ranking, area=area), average, undefined)
+
+
+def example_sums(
+    area: Area, ranking: Ranking, undefined: Undefined
+) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """The sums of `average="samples"`: areas of examples, weighted, and their weights."""
+    areas = _per_example(ranking, area=area)
+    return _sums(areas, _prepare.example_weight(ranking), undefined)
 
 
 @functools.partial(jax.jit, static_argnames="area")
-def _per_example(ranking: Ranking, *, area: Area) -> Float[Array, " examples"]:
-    def rows(part: Ranking) -> Float[Array, " examples"]:
-        return area(_order.ordered(*part), part.scores.dtype)
+def _per_example(ranking: Ranking, *, area: Area) -> Areas:
+    def rows(part: Ranking) -> Areas:
+        return areas_of(area, _order.ordered(*part[:4]), part.dtype)
 
-    return _blocks.per_slice(rows, ranking._replace(weight=None), 0)
+    areas = _blocks.per_slice(rows, ranking.entries, 0)
+    return areas.with_nan(None if ranking.nan is None else jnp.sum(ranking.nan, -1))
 
 
 @functools.partial(jax.jit, static_argnames="area")
-def _per_label(ranking: Ranking, *, area: Area) -> LabelAreas:
-    def columns(part: Ranking) -> LabelAreas:
-        scores, labels, mask, weight = part
-        entries = _order.ordered(scores.T, labels.T, _order.columns(mask), _order.columns(weight))
-        return label_areas(area, entries, scores.dtype)
+def _per_label(ranking: Ranking, *, area: Area) -> Areas:
+    def columns(part: Ranking) -> Areas:
+        rows = (_order.columns(x) for x in part[:4])
+        return areas_of(area, _order.ordered(*rows), part.dtype)  # type: ignore[arg-type]
 
-    return _blocks.per_slice(columns, ranking, 1)
+    areas = _blocks.per_slice(columns, ranking._replace(nan=None), 1)
+    return areas.with_nan(None if ranking.nan is None else jnp.sum(ranking.nan, 0))
 
 
-def label_areas(area: Area, entries: Ordered, dtype: jnp.dtype) -> LabelAreas:
-    """The area of each row and what `average_over_labels` needs to weigh it."""
+def areas_of(area: Area, entries: Ordered, dtype: jnp.dtype) -> Areas:
+    """The area of each row."""
     positive, negative = (
         jnp.sum(x, -1).astype(dtype) for x in (entries.positive, entries.negative)
     )
-    return LabelAreas(area(entries, dtype), positive, positive + negative)
+    return Areas(area(entries, dtype), positive, negative, is_defined(area, positive, negative))
 
 
-def average_over_labels(areas: LabelAreas, average: Average | None) -> Result:
-    """macro, weighted or no average of an area per label."""
-    value, positive, counted = areas
+def is_defined(area: Area, positive: Array, negative: Array) -> Array:
+    """Which rows have what the area needs: positives, for an ROC also negatives."""
+    return positive != 0 if area is _order.average_precision else (positive != 0) & (negative != 0)
+
+
+def _sums(areas: Areas, weight: Array, undefined: Undefined) -> tuple[Array, Array]:
+    """Sums of weighted areas and of weights; what has no weight is not looked at."""
+    if undefined == "skip":
+        weight = jnp.where(areas.defined, weight, 0)
+    left_out = weight == 0
+    value = with_undefined(areas, undefined, left_out)
+    return _order.accurate_sum(jnp.where(left_out, 0, weight * value)), _order.accurate_sum(weight)
+
+
+def with_undefined(
+    areas: Areas, undefined: Undefined, left_out: Array | None = None
+) -> Float[Array, " rows"]:
+    """Each area; where it is undefined 0 or NaN, and NaN where nothing counts."""
+    fine = areas.counted != 0 if undefined == "zero" else areas.defined
+    if left_out is not None:
+        fine |= left_out
+    # The division itself makes the NaN: no constant that `jax_debug_nans` would stop at.
+    return areas.value / fine.astype(areas.value.dtype)
+
+
+def average_over_labels(areas: Areas, average: Average | None, undefined: Undefined) -> Result:
+    """macro, weighted or no average of an area per label, or the one area of "micro"."""
     if average is None:
-        return value
-    weight = (counted > 0).astype(value.dtype) if average == "macro" else positive
-    return _safe.ratio(jnp.sum(jnp.where(weight > 0, weight * value, 0)), jnp.sum(weight))
+        return with_undefined(areas, undefined)
+    if average == "micro":
+        return with_undefined(areas, undefined)[0]
+    if average == "macro":
+        total, weight = _sums(areas, (areas.counted != 0).astype(areas.value.dtype), undefined)
+        return total / weight
+    total, weight = _sums(areas, areas.positive, undefined)
+    # Without any positive the value is scikit-learn's, 0, if anything counts.
+    none = (weight == 0) & (undefined != "skip")
+    counted = jnp.any(areas.counted != 0).astype(weight.dtype)
+    return total / jnp.where(none, counted, weight)

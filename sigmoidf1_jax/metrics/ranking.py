@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from sigmoidf1_jax import _blocks, _safe
+from sigmoidf1_jax import _blocks, _keys, _safe
 from sigmoidf1_jax._inputs import Weights, Where
 from sigmoidf1_jax.metrics import _order, _prepare
 from sigmoidf1_jax.metrics._prepare import BinaryLabels, Ranking, Scores
@@ -27,14 +27,15 @@ def label_ranking_average_precision(
       where: True where an entry counts; broadcasts to the labels' shape. An example with no
         counted entry leaves the mean.
       weights: weights >= 0, e.g. [batch, 1] for examples; an example weighs the mean of its
-        entries' weights.
+        entries' weights. An entry of weight 0 does not count, as if masked; other weights do
+        not change how an example ranks its labels.
 
     Returns:
-      A scalar in (0, 1]; float32, float64 for float64 scores. 0 without examples.
+      A scalar in (0, 1]; float32, float64 for float64 scores. NaN if no example counts.
 
     Raises:
-      ValueError: shapes differ; in concrete arrays also NaN scores, labels not 0 or 1, negative
-        weights.
+      ValueError: shapes differ, no axis of examples; in concrete arrays also NaN scores, labels
+        not 0 or 1, negative weights.
       TypeError: scores not floating.
 
     Source: equal to `sklearn.metrics.label_ranking_average_precision_score(labels, scores)`;
@@ -54,11 +55,11 @@ def label_ranking_average_precision(
 @jax.jit
 def lrap_per_example(ranking: Ranking) -> Float[Array, " examples"]:
     """Label ranking average precision of each example."""
-    return _blocks.per_slice(_lrap, ranking._replace(weight=None), 0)
+    return _blocks.per_slice(_lrap, ranking.entries, 0)
 
 
 def _lrap(ranking: Ranking) -> Float[Array, " examples"]:
-    entries = _order.ordered(*ranking)
+    entries = _order.ordered(*ranking[:4])
     value = _order.average_precision(entries, ranking.scores.dtype)
     return jnp.where(jnp.any(ranking.labels, -1), value, 1)
 
@@ -93,13 +94,13 @@ def coverage_error(
 @jax.jit
 def coverage_per_example(ranking: Ranking) -> Float[Array, " examples"]:
     """The number of labels scored at least as high as the lowest true one."""
-    return _blocks.per_slice(_coverage, ranking._replace(weight=None), 0)
+    return _blocks.per_slice(_coverage, ranking.entries, 0)
 
 
 def _coverage(ranking: Ranking) -> Float[Array, " examples"]:
     # Compared as integers: XLA's CPU code takes subnormal floats for 0. No key is `highest`, so
     # an example without true labels reaches nothing.
-    keys = _order.integer_keys(ranking.scores)
+    keys = _keys.integer_keys(ranking.scores)
     highest = jnp.iinfo(keys.dtype).max
     reached = keys >= jnp.min(jnp.where(ranking.labels, keys, highest), -1, keepdims=True)
     if ranking.mask is not None:
@@ -137,21 +138,23 @@ def ranking_loss(
 @jax.jit
 def ranking_loss_per_example(ranking: Ranking) -> Float[Array, " examples"]:
     """The share of wrongly ordered pairs of each example."""
-    return _blocks.per_slice(_ranking_loss, ranking._replace(weight=None), 0)
+    return _blocks.per_slice(_ranking_loss, ranking.entries, 0)
 
 
 def _ranking_loss(ranking: Ranking) -> Float[Array, " examples"]:
-    scores, labels, mask, _ = ranking
+    scores, labels, mask, *_ = ranking
     dtype = scores.dtype
     # Descending scores with negatives first among equals; then the negatives before the i-th
     # positive are its position minus i, so the sum of positions is all that is needed.
     _, negative = _order.descending(scores, ~labels, mask)
     positive = ~negative
     count = jnp.sum(labels, -1, dtype=jnp.int32)
-    total = labels.shape[-1] if mask is None else jnp.sum(mask, -1, dtype=jnp.int32)
-    position = jnp.arange(labels.shape[-1], dtype=jnp.int32)
-    if mask is not None:
-        positive &= position < total[:, None]  # type: ignore[index]
+    position = jnp.arange(labels.shape[-1], dtype=jnp.int32)[None]
+    if mask is None:
+        total = jnp.full_like(count, labels.shape[-1])
+    else:
+        total = jnp.sum(mask, -1, dtype=jnp.int32)
+        positive &= position < total[:, None]
     places = jnp.sum(jnp.where(positive, position, 0).astype(dtype), -1)
     found = count.astype(dtype)
     wrong = places - found * (found - 1) / 2
@@ -188,7 +191,7 @@ def one_error(
 def one_error_per_example(ranking: Ranking) -> Float[Array, " examples"]:
     """1 where the highest-scored label is not true, else 0."""
     # As integers, see `coverage_per_example`.
-    keys = _order.integer_keys(ranking.scores)
+    keys = _keys.integer_keys(ranking.scores)
     if ranking.mask is not None:
         keys = jnp.where(ranking.mask, keys, jnp.iinfo(keys.dtype).min)
     best = jnp.argmax(keys, -1)[:, None]

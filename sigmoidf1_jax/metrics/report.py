@@ -6,18 +6,18 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
-from sigmoidf1_jax import _safe, averaging
+from sigmoidf1_jax import _inputs, _safe, averaging
 from sigmoidf1_jax import scores as score_functions
 from sigmoidf1_jax._inputs import Weights, Where
 from sigmoidf1_jax.averaging import Average
 from sigmoidf1_jax.confusion import Confusion
-from sigmoidf1_jax.metrics import _order, _prepare, curves, ranking, set_based, top_k
+from sigmoidf1_jax.metrics import _order, _prepare, counts, curves, ranking, set_based, top_k
 from sigmoidf1_jax.metrics._order import Order, Ordered
-from sigmoidf1_jax.metrics._prepare import BinaryLabels, Ranking, Scores
-from sigmoidf1_jax.metrics.set_based import Decisions
+from sigmoidf1_jax.metrics._prepare import BinaryLabels, Decided, Decisions, Ranking, Scores
 
 _SCORES: dict[str, Callable[[Confusion], Array]] = {
     "f1": score_functions.f1,
@@ -43,12 +43,17 @@ class Estimate(NamedTuple):
 class _Parts(NamedTuple):
     """What resampling examples leaves unchanged: every sort and every score of one example."""
 
-    chosen: Float[Array, "examples labels"]
-    true: Float[Array, "examples labels"]
+    cells: Confusion
+    """The weight of each entry, in its cell of the table."""
     weight: Float[Array, "examples labels"]
     example: Float[Array, " examples"]
     per_example: dict[str, Float[Array, " examples"]]
+    both_classes: Bool[Array, " examples"]
     by_label: Order | Ordered
+    nan_of_sets: Float[Array, " labels"] | None
+    """NaN where a label has one in what decisions are compared with, else 0."""
+    nan_of_scores: Float[Array, " labels"] | None
+    """The same of scores."""
 
 
 def report(
@@ -68,7 +73,9 @@ def report(
     Keys are `f1/macro`, `average_precision/macro`, `precision_at_k/3`, `ranking_loss`, ...: the
     functions of `sf.metrics` and their average or k. Micro areas would need a sort of all
     entries and calibration needs probabilities: call `roc_auc(..., average="micro")` and
-    `calibration_error` for those. Values of k above num_labels are left out.
+    `calibration_error` for those. Values of k above num_labels are left out. Every value is that
+    of its function, but for `roc_auc`: labels and examples of one class are left out of its
+    averages (`undefined="skip"`), because a single one would make the average NaN.
 
     Args:
       scores: [..., num_labels] floating, logits or probabilities; leading axes hold examples.
@@ -76,19 +83,21 @@ def report(
       decisions: same shape, bool or 0/1.
       k: the values of k for the metrics at k.
       where: True where an entry counts; broadcasts to the labels' shape.
-      weights: weights >= 0; broadcast to the labels' shape.
+      weights: weights >= 0, e.g. [batch, 1] for examples; an entry of weight 0 does not count.
       bootstrap: number of resamples of the examples, or None for values alone. Examples with no
         counted entry are never drawn.
       key: a `jax.random.key`, needed for `bootstrap`; the same key gives the same intervals.
       level: coverage of the intervals, which are percentiles of the resampled metrics (NaNs,
-        such as the AUC of a label that a resample misses, left out).
+        such as the AUC of a label that a resample misses, left out; NaN where the value is).
 
     Returns:
-      A dict of scalars, or of `Estimate(value, low, high)` with `bootstrap`.
+      A dict of scalars, or of `Estimate(value, low, high)` with `bootstrap`. Where nothing counts
+      f1, precision, recall, jaccard, matthews and balanced_accuracy are 0 and the others NaN.
 
     Raises:
-      ValueError: shapes differ, bootstrap < 1 or without a key, level outside (0, 1); in concrete
-        arrays also NaN scores, labels or decisions not 0 or 1, negative weights.
+      ValueError: shapes differ, no axis of examples, weights of labels, bootstrap < 1 or without
+        a key, level outside (0, 1); in concrete arrays also NaN scores, labels or decisions not
+        0 or 1, negative weights.
       TypeError: scores not floating, decisions floating.
 
     Source: Efron, Bootstrap Methods, 1979 (percentile interval).
@@ -107,27 +116,28 @@ def report(
         raise ValueError("bootstrap needs a key, e.g. key=jax.random.key(0)")
     if not 0 < level < 1:
         raise ValueError(f"level must lie in (0, 1), got {level}")
-    chosen, _ = set_based.binary(decisions, labels, where)
+    decided = _prepare.decided(decisions, labels, where, weights)
     ranked = _prepare.prepare(scores, labels, where, weights)
-    chosen = chosen.reshape(ranked.labels.shape)
+    # Most entries are averages over labels, in which such weights would be lost.
+    _inputs.refuse_label_weights(weights, np.shape(labels), "macro")
     ks = tuple(i for i in k if i <= ranked.labels.shape[-1])
     for i in ks:
         _prepare.check_k(i, ranked.labels.shape[-1])
     if bootstrap is None:
-        return _point(ranked, chosen, ks)
-    return _intervals(ranked, chosen, ks, bootstrap, key, level)
+        return _point(ranked, decided, ks)
+    return _intervals(ranked, decided, ks, bootstrap, key, level)
 
 
 @functools.partial(jax.jit, static_argnames="ks")
-def _point(ranked: Ranking, chosen: Array, ks: tuple[int, ...]) -> dict[str, Array]:
-    return _values(_parts(ranked, chosen, ks, resampled=False), None)
+def _point(ranked: Ranking, decided: Decided, ks: tuple[int, ...]) -> dict[str, Array]:
+    return _values(_parts(ranked, decided, ks, resampled=False), None)
 
 
 @functools.partial(jax.jit, static_argnames=("ks", "bootstrap", "level"))
 def _intervals(
-    ranked: Ranking, chosen: Array, ks: tuple[int, ...], bootstrap: int, key: Any, level: float
+    ranked: Ranking, decided: Decided, ks: tuple[int, ...], bootstrap: int, key: Any, level: float
 ) -> dict[str, Estimate]:
-    parts = _parts(ranked, chosen, ks, resampled=True)
+    parts = _parts(ranked, decided, ks, resampled=True)
     n = ranked.labels.shape[0]
     counted = parts.example > 0
     # Draws are positions among the examples that count, so padding changes nothing but n.
@@ -140,23 +150,21 @@ def _intervals(
         return _values(parts, jnp.zeros(n, one.dtype).at[places[drawn]].add(one))
 
     # About 2^22 entries at a time, whatever the number of resamples.
-    batch = max(1, min(bootstrap, 2**22 // max(1, ranked.labels.size)))
+    size = ranked.labels.size if isinstance(n, int) else 2**22
+    batch = max(1, min(bootstrap, 2**22 // max(1, size)))
     samples = lax.map(resample, jax.random.split(key, bootstrap), batch_size=batch)
     tails = jnp.array([(1 - level) / 2, (1 + level) / 2])
-    values = _values(parts, None)
-    return {
-        name: Estimate(value, *jnp.nanquantile(samples[name], tails))
-        for name, value in values.items()
-    }
+
+    def estimate(value: Array, samples: Array) -> Estimate:
+        low, high = jnp.nanquantile(samples, tails)
+        # Resamples without the NaN that makes the value NaN are no interval of it.
+        return Estimate(value, *(jnp.where(jnp.isnan(value), value, x) for x in (low, high)))
+
+    return {name: estimate(x, samples[name]) for name, x in _values(parts, None).items()}
 
 
-def _parts(ranked: Ranking, chosen: Array, ks: tuple[int, ...], *, resampled: bool) -> _Parts:
-    dtype = ranked.scores.dtype
-    shape = ranked.labels.shape
-    if ranked.weight is not None:
-        weight = ranked.weight
-    else:
-        weight = jnp.ones(shape, dtype) if ranked.mask is None else ranked.mask.astype(dtype)
+def _parts(ranked: Ranking, decided: Decided, ks: tuple[int, ...], *, resampled: bool) -> _Parts:
+    weight = _prepare.entry_weight(ranked)
     example, within = averaging.example_weights(weight)
     mask = None if ranked.mask is None else ranked.mask.T
     transposed = ranked.scores.T, ranked.labels.T, mask
@@ -165,42 +173,51 @@ def _parts(ranked: Ranking, chosen: Array, ks: tuple[int, ...], *, resampled: bo
         by_label = _order.argsort(*transposed)
     else:
         by_label = _order.ordered(*transposed, None)
-    chosen = chosen & (weight > 0)
+    true, entries = ranked.labels, _order.ordered(*ranked.entries[:4])
+    areas = curves.areas_of(_order.roc_auc, entries, ranked.dtype)
+    of_sets, of_rankings = _per_example(ranked, decided, within, entries, areas, ks)
+    per_example = {k: _prepare.with_nan(x, decided, -1) for k, x in of_sets.items()}
+    per_example |= {k: _prepare.with_nan(x, ranked, -1) for k, x in of_rankings.items()}
+    # An example with a NaN is not left out as one of a single class.
+    unknown = _prepare.with_nan(areas.value, ranked, -1)
     return _Parts(
-        chosen.astype(dtype),
-        ranked.labels.astype(dtype),
+        _cells(decided.decisions, true, weight),
         weight,
         example,
-        _per_example(ranked, chosen, within, ks),
+        per_example,
+        areas.defined | jnp.isnan(unknown),
         by_label,
+        *(None if x.nan is None else jnp.sum(x.nan, 0) for x in (decided, ranked)),
     )
 
 
+def _cells(chosen: Array, true: Array, weight: Array) -> Confusion:
+    cells = (chosen & true, chosen & ~true, ~chosen & true, ~chosen & ~true)
+    return Confusion(*(jnp.where(x, weight, 0) for x in cells))
+
+
 def _per_example(
-    ranked: Ranking, chosen: Array, within: Array, ks: tuple[int, ...]
-) -> dict[str, Array]:
-    dtype = ranked.scores.dtype
+    ranked: Ranking,
+    decided: Decided,
+    within: Array,
+    entries: Ordered,
+    areas: curves.Areas,
+    ks: tuple[int, ...],
+) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Metrics of each example's set, and of its ranking."""
+    dtype = ranked.dtype
     true = ranked.labels
-    entries = _order.ordered(*ranked._replace(weight=None))
-    counted = within > 0
-
-    def total(x: Array) -> Array:
-        return jnp.sum(jnp.where(x, within, 0), -1)
-
-    table = Confusion(
-        tp=total(chosen & true), fp=total(chosen & ~true),
-        fn=total(~chosen & true), tn=total(~chosen & ~true),
-    )  # fmt: skip
-    surplus = jnp.sum(chosen & counted, -1, dtype=dtype) - jnp.sum(true & counted, -1, dtype=dtype)
-    wrong = (chosen != true) & counted
+    table = jax.tree.map(lambda x: jnp.sum(x, -1), _cells(decided.decisions, true, within))
+    surplus = counts.surplus(decided).astype(dtype)
     precision = _order.average_precision(entries, dtype)
-    values = {f"{name}/samples": score(table) for name, score in _SCORES.items()}
-    values |= {
-        "subset_accuracy": 1 - jnp.any(wrong, -1).astype(dtype),
+    of_sets = {f"{name}/samples": score(table) for name, score in _SCORES.items()} | {
+        "subset_accuracy": jnp.all(decided.decisions == true, -1).astype(dtype),
         "label_count_error": jnp.abs(surplus),
         "label_count_bias": surplus,
+    }
+    of_rankings = {
         "average_precision/samples": precision,
-        "roc_auc/samples": _order.roc_auc(entries, dtype),
+        "roc_auc/samples": areas.value,
         "label_ranking_average_precision": jnp.where(jnp.any(true, -1), precision, 1),
         "coverage_error": ranking.coverage_per_example(ranked),
         "ranking_loss": ranking.ranking_loss_per_example(ranked),
@@ -209,13 +226,13 @@ def _per_example(
     for k in ks:
         hits = jnp.sum(top_k.hits(ranked, k), -1, dtype=dtype)
         found = jnp.sum(true, -1, dtype=dtype)
-        values |= {
+        of_rankings |= {
             f"precision_at_k/{k}": hits / k,
             f"recall_at_k/{k}": _safe.ratio(hits, found),
             f"r_precision_at_k/{k}": _safe.ratio(hits, jnp.minimum(found, k)),
             f"ndcg_at_k/{k}": top_k.ndcg_per_example(ranked, k),
         }
-    return values
+    return of_sets, of_rankings
 
 
 def _values(parts: _Parts, drawn: Float[Array, " examples"] | None) -> dict[str, Array]:
@@ -224,32 +241,38 @@ def _values(parts: _Parts, drawn: Float[Array, " examples"] | None) -> dict[str,
 
     def total(x: Array) -> Array:
         # Full precision: on accelerators a matrix product may otherwise round its inputs.
-        return jnp.matmul(drawn, x, precision=lax.Precision.HIGHEST)
+        summed = jnp.matmul(drawn, x, precision=lax.Precision.HIGHEST)
+        return summed if parts.nan_of_sets is None else summed + parts.nan_of_sets
 
-    w, s, y = parts.weight, parts.chosen, parts.true
-    tp, chosen, true, entries = total(w * s * y), total(w * s), total(w * y), total(w)
-    counts = Confusion(tp, chosen - tp, true - tp, entries - chosen - true + tp)
+    # Each cell is summed by itself: a difference of sums is not exactly 0 where a cell is empty.
+    table = jax.tree.map(total, parts.cells)
     values: dict[str, Array] = {}
     for average in _AVERAGES:
-        pooled = averaging.pool(counts) if average == "micro" else counts
         for name, score in _SCORES.items():
-            values[f"{name}/{average}"] = averaging.score_value(score, pooled, average)
+            values[f"{name}/{average}"] = set_based.score_of_counts(score, table, average)
     for name, score in _PER_LABEL.items():
-        values[f"{name}/macro"] = averaging.score_value(score, counts, "macro")
-    right = score_functions.accuracy(averaging.pool(counts), zero_division=1.0)
-    values["hamming_loss"] = 1 - right
+        values[f"{name}/macro"] = set_based.score_of_counts(score, table, "macro")
+    values["hamming_loss"] = set_based.share_wrong(averaging.pool(table))
     example = drawn * parts.example
     for name, value in parts.per_example.items():
-        summed = jnp.sum(jnp.where(example > 0, example * value, 0))
-        values[name] = _safe.ratio(summed, jnp.sum(example))
+        weight = example
+        if name == "roc_auc/samples":
+            weight = jnp.where(parts.both_classes, example, 0)
+        summed = jnp.sum(jnp.where(weight > 0, weight * value, 0))
+        if name.partition("/")[0] in _SCORES:
+            # These have a value where nothing counts.
+            values[name] = _safe.ratio(summed, jnp.sum(weight))
+        else:
+            values[name] = summed / jnp.sum(weight)
     by_label = parts.by_label
     if isinstance(by_label, Order):
-        by_label = _order.weigh(by_label, (drawn[:, None] * w).T)
-    for name, area in (
-        ("average_precision", _order.average_precision),
-        ("roc_auc", _order.roc_auc),
+        by_label = _order.weigh(by_label, (drawn[:, None] * parts.weight).T)
+    undefined: curves.Undefined
+    for name, area, undefined in (
+        ("average_precision", _order.average_precision, "zero"),
+        ("roc_auc", _order.roc_auc, "skip"),
     ):
-        areas = curves.label_areas(area, by_label, w.dtype)
+        areas = curves.areas_of(area, by_label, parts.weight.dtype).with_nan(parts.nan_of_scores)
         for average in ("macro", "weighted"):
-            values[f"{name}/{average}"] = curves.average_over_labels(areas, average)
+            values[f"{name}/{average}"] = curves.average_over_labels(areas, average, undefined)
     return values

@@ -1,43 +1,48 @@
 """Metrics of decided label sets: scores of hard confusion counts, averaged as the losses are."""
 
-import functools
 from collections.abc import Callable
-from typing import Any
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float
 
-from sigmoidf1_jax import _checks, _inputs, _safe, averaging, scores
+from sigmoidf1_jax import _inputs, averaging, scores
 from sigmoidf1_jax._inputs import Labels, Weights, Where
 from sigmoidf1_jax.averaging import Average
-from sigmoidf1_jax.confusion import Confusion, confusion
+from sigmoidf1_jax.confusion import Confusion, confusion, soft_confusion
+from sigmoidf1_jax.metrics import _prepare
+from sigmoidf1_jax.metrics._prepare import Decided, Decisions
 
-Decisions = Bool[Array, "*batch labels"] | Int[Array, "*batch labels"]
 Result = Float[Array, ""] | Float[Array, " labels"]
 
 
-def binary(decisions: Any, labels: Any, where: Any) -> tuple[Array, Array]:
-    """Decisions and labels as bool arrays; refuses scores and soft labels."""
-    decisions = _inputs.as_array(decisions, "decisions")
-    labels = _inputs.as_array(labels, "labels")
-    _inputs.check_same_shape(decisions, labels, "decisions")
-    if jnp.issubdtype(decisions.dtype, jnp.inexact):
-        raise TypeError(
-            f"decisions must be bool or integer, got {decisions.dtype}: "
-            "turn scores into decisions first, e.g. with sf.decisions.fixed(0.5)"
-        )
-    mask, _ = _inputs.entry_weights(labels.shape, jnp.float32, where, None)
-    for name, x in (("decisions", decisions), ("labels", labels)):
-        if x.dtype != jnp.bool_:
-            binary = (x == 0) | (x == 1)
-            _checks.check_value(
-                functools.partial(jnp.all, binary if mask is None else binary | ~mask),
-                x,
-                mask,
-                message=f"{name} must be 0 or 1 where they count",
-            )
-    return decisions.astype(bool), labels.astype(bool)
+def counts_of(decided: Decided, axis: int) -> Confusion:
+    """The confusion of decisions over `axis` of [examples, num_labels]; int32 without weights."""
+    s, y = decided.decisions, decided.labels
+    if decided.weight is None:
+        table = confusion(s, y, where=decided.mask, axis=axis)
+    else:
+        dtype = decided.dtype
+        table = soft_confusion(s.astype(dtype), y.astype(dtype), decided.weight, axis)
+    if decided.nan is None:
+        return table
+    nan = jnp.sum(decided.nan, axis)
+    return jax.tree.map(lambda x: x.astype(nan.dtype) + nan, table)
+
+
+def score_of_counts(
+    score: Callable[[Confusion], Array], per_label: Confusion, average: Average | None
+) -> Result:
+    """The score of counts per label, with every average but that over examples."""
+    pooled = averaging.pool(per_label) if average == "micro" else per_label
+    return averaging.score_value(score, pooled, average)
+
+
+def share_wrong(pooled: Confusion) -> Float[Array, ""]:
+    """The share of wrong entries; NaN without entries."""
+    return (pooled.fp + pooled.fn) / (pooled.tp + pooled.fp + pooled.fn + pooled.tn)
 
 
 def _averaged(
@@ -49,20 +54,13 @@ def _averaged(
     weights: Weights,
 ) -> Result:
     averaging.check_average(average)
-    decisions, labels = binary(decisions, labels, where)
+    decided = _prepare.decided(decisions, labels, where, weights)
     if average == "samples":
-        counts = confusion(decisions, labels, where=where, weights=weights, axis=-1)
-        dtype = jnp.result_type(float)
-        example = jnp.ones(labels.shape[:-1], dtype)
-        if where is not None or weights is not None:
-            _, weight = _inputs.entry_weights(labels.shape, dtype, where, weights)
-            example, _ = averaging.example_weights(weight)
-        statistics = averaging.example_scores(score, counts, example)
+        example = _prepare.example_weight(decided)
+        statistics = averaging.example_scores(score, counts_of(decided, -1), example)
         return averaging.score_value(score, statistics, average)
-    axes = averaging.leading_axes(labels)
-    counts = confusion(decisions, labels, where=where, weights=weights, axis=axes)
-    pooled = averaging.pool(counts) if average == "micro" else counts
-    return averaging.score_value(score, pooled, average)
+    _inputs.refuse_label_weights(weights, np.shape(labels), average)
+    return score_of_counts(score, counts_of(decided, 0), average)
 
 
 def f_beta(
@@ -85,13 +83,15 @@ def f_beta(
         scikit-learn.
       zero_division: value of 0/0; nan leaves such labels (examples) out of the average.
       where: True where an entry counts; broadcasts to the labels' shape.
-      weights: weights >= 0, e.g. [batch, 1] for examples (scikit-learn's `sample_weight`).
+      weights: weights >= 0, e.g. [batch, 1] for examples (scikit-learn's `sample_weight`); an
+        entry of weight 0 does not count, as if masked.
 
     Returns:
-      A scalar in [0, 1], or [num_labels] for `average=None`.
+      A scalar in [0, 1], or [num_labels] for `average=None`; `zero_division` if nothing counts.
 
     Raises:
-      ValueError: shapes differ, unknown `average`; in concrete arrays also values not 0 or 1.
+      ValueError: shapes differ, no axis of examples, unknown `average`, weights of labels where
+        they cancel; in concrete arrays also values not 0 or 1.
       TypeError: floating decisions.
 
     Source: equal to `sklearn.metrics.fbeta_score(labels, decisions)`.
@@ -254,10 +254,39 @@ def accuracy(
     return _averaged(score, decisions, labels, average, where, weights)
 
 
+def specificity(
+    decisions: Decisions,
+    labels: Labels,
+    *,
+    average: Average | None = "macro",
+    zero_division: ArrayLike = 0.0,
+    where: Where = None,
+    weights: Weights = None,
+) -> Result:
+    r"""Specificity $tn / (tn + fp)$: the recall of the negative class.
+
+    Arguments, result and errors as in `f_beta`.
+
+    Source: with `average=None`, `sklearn.metrics.recall_score(..., pos_label=0)` of each column.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> import sigmoidf1_jax as sf
+      >>> decisions, labels = jnp.array([[1, 1], [0, 0]]), jnp.array([[0, 1], [0, 0]])
+      >>> sf.metrics.specificity(decisions, labels, average=None)
+      Array([0.5, 1. ], dtype=float32)
+    """
+
+    def score(counts: Confusion) -> Array:
+        return scores.specificity(counts, zero_division=zero_division)
+
+    return _averaged(score, decisions, labels, average, where, weights)
+
+
 def hamming_loss(
     decisions: Decisions, labels: Labels, *, where: Where = None, weights: Weights = None
 ) -> Float[Array, ""]:
-    """The share of wrong entries, in [0, 1]; 0 if no entry counts.
+    """The share of wrong entries, in [0, 1]; NaN if no entry counts.
 
     Arguments and errors as in `f_beta`.
 
@@ -269,19 +298,17 @@ def hamming_loss(
       >>> sf.metrics.hamming_loss(jnp.array([[1, 1], [0, 1]]), jnp.array([[1, 0], [1, 1]]))
       Array(0.5, dtype=float32)
     """
-    right = accuracy(
-        decisions, labels, average="micro", zero_division=1.0, where=where, weights=weights
-    )
-    return 1 - right
+    decided = _prepare.decided(decisions, labels, where, weights)
+    return share_wrong(averaging.pool(counts_of(decided, 0)))
 
 
 def subset_accuracy(
     decisions: Decisions, labels: Labels, *, where: Where = None, weights: Weights = None
 ) -> Float[Array, ""]:
-    """The share of examples whose whole label set is right, in [0, 1]; 0 without examples.
+    """The share of examples whose whole label set is right, in [0, 1]; NaN if none counts.
 
-    An example with masked entries is judged on the others; an example with none does not count.
-    Arguments and errors as in `f_beta`.
+    An example is judged on its entries that count; one with none does not count. It weighs the
+    mean of its entries' weights. Arguments and errors as in `f_beta`.
 
     Source: equal to `sklearn.metrics.accuracy_score(labels, decisions)`.
 
@@ -291,12 +318,9 @@ def subset_accuracy(
       >>> sf.metrics.subset_accuracy(jnp.array([[1, 0], [0, 1]]), jnp.array([[1, 0], [1, 1]]))
       Array(0.5, dtype=float32)
     """
-    decisions, labels = binary(decisions, labels, where)
-    mask, weight = _inputs.entry_weights(labels.shape, jnp.result_type(float), where, weights)
-    wrong = decisions != labels if mask is None else (decisions != labels) & mask
-    right = ~jnp.any(wrong, -1)
-    example, _ = averaging.example_weights(weight)
-    return _safe.ratio(jnp.sum(jnp.where(right, example, 0)), jnp.sum(example))
+    decided = _prepare.decided(decisions, labels, where, weights)
+    right = jnp.all(decided.decisions == decided.labels, -1)
+    return _prepare.example_mean(right.astype(decided.dtype), decided)
 
 
 def matthews(
@@ -310,8 +334,8 @@ def matthews(
 ) -> Result:
     r"""Matthews correlation $(tp\,tn - fp\,fn) / \sqrt{(tp+fp)(tp+fn)(tn+fp)(tn+fn)}$.
 
-    In [-1, 1]; 0 is chance. `zero_division` where decisions or labels are constant.
-    Arguments and errors as in `f_beta`.
+    In [-1, 1]; 0 is chance. `zero_division` where decisions or labels are constant. Also called
+    `mcc`, as in `sf.scores`. Arguments and errors as in `f_beta`.
 
     Source: with `average=None`, `sklearn.metrics.matthews_corrcoef` of each column.
 
@@ -327,6 +351,10 @@ def matthews(
         return scores.mcc(counts, zero_division=zero_division)
 
     return _averaged(score, decisions, labels, average, where, weights)
+
+
+mcc = matthews
+"""`matthews`, under the name that it has in `sf.scores` and `sf.losses`."""
 
 
 def balanced_accuracy(

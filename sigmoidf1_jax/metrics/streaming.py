@@ -7,12 +7,14 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Num
 
-from sigmoidf1_jax import _inputs, _safe, averaging
+from sigmoidf1_jax import _inputs, _safe, averaging, scores
 from sigmoidf1_jax._inputs import Weights, Where
-from sigmoidf1_jax.confusion import Confusion, confusion
+from sigmoidf1_jax.averaging import Average
 from sigmoidf1_jax.metrics import (
+    _order,
     _prepare,
     calibration,
     counts,
@@ -22,21 +24,23 @@ from sigmoidf1_jax.metrics import (
     sketch,
     top_k,
 )
+from sigmoidf1_jax.metrics._prepare import BinaryLabels
 from sigmoidf1_jax.metrics.sketch import Bounds, ScoreHistogram
 from sigmoidf1_jax.objective import AxisName
 
-# How each metric adds up. Counts per label are enough for these ...
-_OF_COUNTS: tuple[Callable[..., Any], ...] = (
-    set_based.accuracy,
-    set_based.balanced_accuracy,
-    set_based.f1,
-    set_based.f_beta,
-    set_based.hamming_loss,
-    set_based.jaccard,
-    set_based.matthews,
-    set_based.precision,
-    set_based.recall,
-)
+# How each metric adds up. Counts per label are enough for these, with their scores ...
+_OF_COUNTS: dict[Callable[..., Any], Callable[..., Array]] = {
+    set_based.accuracy: scores.accuracy,
+    set_based.balanced_accuracy: scores.balanced_accuracy,
+    set_based.f1: scores.f1,
+    set_based.f_beta: scores.f_beta,
+    set_based.hamming_loss: set_based.share_wrong,
+    set_based.jaccard: scores.jaccard,
+    set_based.matthews: scores.mcc,
+    set_based.precision: scores.precision,
+    set_based.recall: scores.recall,
+    set_based.specificity: scores.specificity,
+}
 # ... these are means over examples ...
 _OF_EXAMPLES: tuple[Callable[..., Any], ...] = (
     counts.label_count_bias,
@@ -52,7 +56,10 @@ _OF_EXAMPLES: tuple[Callable[..., Any], ...] = (
     top_k.recall_at_k,
 )
 # ... and these need the scores themselves, kept as histograms.
-_SKETCHED: tuple[Callable[..., Any], ...] = (curves.average_precision, curves.roc_auc)
+_SKETCHED: dict[Callable[..., Any], curves.Area] = {
+    curves.average_precision: _order.average_precision,
+    curves.roc_auc: _order.roc_auc,
+}
 
 
 _BINS = ("num_bins", "limit")
@@ -88,7 +95,18 @@ def _is_counter(x: Any) -> bool:
     return isinstance(x, Counter)
 
 
-@dataclasses.dataclass(frozen=True, init=False)
+def _is_nan(x: Any) -> bool:
+    return isinstance(x, float) and x != x
+
+
+def _plain(x: Any) -> Any:
+    """Options are compared and hashed: arrays become numbers and tuples of them."""
+    if hasattr(x, "tolist"):
+        x = x.tolist()
+    return tuple(_plain(y) for y in x) if isinstance(x, list) else x
+
+
+@dataclasses.dataclass(frozen=True, init=False, eq=False)
 class Stream:
     """A metric over many batches, processes or devices, in a state of fixed size.
 
@@ -97,6 +115,11 @@ class Stream:
     confusion counts per label, a sum over examples, calibration bins, or for `average_precision`
     and `roc_auc` a histogram of logits per label (`sketch`), whose `bounds` hold the exact value.
     Sums are pairs of floats: counts are exact up to 2^47 (float32), one batch up to 2^31 - 1.
+
+    A NaN that counts raises in an eager `update`. Inside jit, where it cannot, it stays in the
+    sums of its label: from then on the metric of that label, and every average that it has a
+    part in, is NaN in `compute`, in all later and merged states. To go on without a bad batch,
+    keep the state from before it.
 
     Args:
       metric: a function of `sf.metrics`.
@@ -127,18 +150,31 @@ class Stream:
         if num_labels < 1:
             raise ValueError(f"num_labels must be >= 1, got {num_labels}")
         averaging.check_average(options.get("average"))
-        for name, value in list(options.items()):
-            if isinstance(value, float) and value != value:
-                # All NaNs are one object here: options are compared, and NaN equals only itself.
-                options[name] = _NAN
         object.__setattr__(self, "metric", metric)
         object.__setattr__(self, "num_labels", num_labels)
-        object.__setattr__(self, "options", tuple(sorted(options.items())))
-        hash(self.options)
+        object.__setattr__(
+            self, "options", tuple(sorted((k, _plain(v)) for k, v in options.items()))
+        )
+        hash(self)
         try:
             self.empty()
         except TypeError as error:
             raise ValueError(f"{self._name} cannot be streamed so: {error}") from error
+
+    @property
+    def _key(self) -> Any:
+        # NaN equals not even itself; what stands for it equals no option.
+        return (
+            self.metric,
+            self.num_labels,
+            tuple((name, "NaN" if _is_nan(value) else value) for name, value in self.options),
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return self._key == other._key if isinstance(other, Stream) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._key)
 
     @property
     def _name(self) -> str:
@@ -154,34 +190,48 @@ class Stream:
         bins: dict[str, Any] = {k: options.pop(k) for k in _BINS if k in options}
         return bins, options
 
+    @property
+    def _average(self) -> Average | None:
+        average: Average | None = dict(self.options).get("average", "macro")
+        return average
+
     def _statistics(self, predictions: Any, labels: Any, where: Where, weights: Weights) -> Any:
         given: dict[str, Any] = {"where": where, "weights": weights}
         options = dict(self.options)
+        if self.metric in _SKETCHED and self._average == "samples":
+            self.metric(predictions, labels, **options, **given)
+            ranked = _prepare.prepare(predictions, labels, where, weights)
+            # Sums of what the metric averages: an example that it skips has no weight.
+            default = "zero" if self.metric is curves.average_precision else "nan"
+            undefined = options.get("undefined", default)
+            return curves.example_sums(_SKETCHED[self.metric], ranked, undefined)
         if self._of_examples:
-            if options.get("zero_division") is _NAN:
+            if _is_nan(options.get("zero_division")):
                 raise ValueError("a stream of average='samples' needs zero_division 0 or 1")
             mean = self.metric(predictions, labels, **options, **given)
             _, weight = _inputs.entry_weights(jnp.shape(labels), mean.dtype, where, weights)
             total = jnp.sum(averaging.example_weights(weight)[0])
-            return mean * total, total
+            # Nothing counts: that the mean is NaN then is no NaN to keep.
+            return jnp.where(total == 0, 0, mean * total), total
         if self.metric in _OF_COUNTS:
             # The metric itself checks the inputs and the options; its value is not used.
             self.metric(predictions, labels, **options, **given)
-            axes = averaging.leading_axes(jnp.asarray(labels))
-            predictions, labels = set_based.binary(predictions, labels, where)
-            return confusion(predictions, labels, axis=axes, **given)
+            return set_based.counts_of(_prepare.decided(predictions, labels, where, weights), 0)
         if self.metric in _SKETCHED:
+            _inputs.refuse_label_weights(weights, labels.shape, self._average)
             bins, options = self._sketch_options()
-            if unknown := set(options) - {"average"}:
+            if unknown := set(options) - {"average", "undefined"}:
                 raise TypeError(f"unknown options {sorted(unknown)}")
+            curves.check_undefined(options.get("undefined", "nan"))
             return sketch.score_histogram(predictions, labels, **bins, **given)
         if self.metric is top_k.psp_at_k:
             ranked = _prepare.prepare(predictions, labels, where, weights)
             _prepare.check_k(options["k"], self.num_labels)
-            sums = top_k.psp_sums(ranked, options["k"], options["inverse_propensities"])
-            weight = _prepare.example_weight(ranked)
-            return tuple(jnp.sum(weight * x) for x in sums)
+            return top_k.psp_sums(
+                ranked, options["k"], np.asarray(options["inverse_propensities"], np.float32)
+            )
         if self.metric is calibration.calibration_error:
+            _inputs.refuse_label_weights(weights, labels.shape, self._average)
             options.pop("average", None)
             return calibration.reliability(predictions, labels, **options, **given)
         raise ValueError(f"{self._name} is not a metric that can be streamed")
@@ -208,8 +258,8 @@ class Stream:
     def update(
         self,
         state: "State",
-        predictions: Array,
-        labels: Array,
+        predictions: Any,
+        labels: BinaryLabels,
         *,
         where: Where = None,
         weights: Weights = None,
@@ -219,19 +269,22 @@ class Stream:
 
         Args:
           state: from `empty`, `update` or `merge` of this stream.
-          predictions: what the metric takes first: decisions, scores or probabilities; logits
-            for a sketch.
-          labels: same shape [..., num_labels].
+          predictions: [..., num_labels], what the metric takes first: decisions, scores or
+            probabilities; logits for a sketch.
+          labels: same shape, with at least one axis of examples.
           where: True where an entry counts; broadcasts to the labels' shape.
           weights: weights >= 0; broadcast to the labels' shape.
           axis_name: mapped axis (or axes) over which the batch is summed. The state is the same
             on all devices then and must not be merged over them again.
         """
         self._check(state)
-        if jnp.shape(labels)[-1:] != (self.num_labels,):
+        predictions = _prepare.as_array(predictions, "predictions")
+        labels = _prepare.as_array(labels, "labels")
+        where = None if where is None else _prepare.as_array(where, "where")
+        weights = None if weights is None else _prepare.as_array(weights, "weights")
+        if labels.shape[-1:] != (self.num_labels,):
             raise ValueError(
-                f"labels must have shape [..., num_labels = {self.num_labels}], "
-                f"got {jnp.shape(labels)}"
+                f"labels must have shape [..., num_labels = {self.num_labels}], got {labels.shape}"
             )
         sums = self._statistics(predictions, labels, where, weights)
         if axis_name is not None:
@@ -249,19 +302,30 @@ class Stream:
         return State(self, jax.tree.map(both, first.sums, second.sums, is_leaf=_is_counter))
 
     def compute(self, state: "State") -> Array:
-        """The metric of all examples so far: a scalar, or [num_labels] for `average=None`."""
+        """The metric of all examples so far: a scalar, or [num_labels] for `average=None`.
+
+        Of no examples it is what the metric is where nothing counts: NaN, or `zero_division`.
+        """
         sums = self._totals(state)
         options = dict(self.options)
-        if self._of_examples or self.metric is top_k.psp_at_k:
-            return _safe.ratio(*sums)
+        if self.metric is top_k.psp_at_k:
+            return top_k.psp_value(sums)
+        if self._of_examples:
+            if self.metric in _OF_COUNTS:
+                return _safe.ratio(sums[0], sums[1], options.get("zero_division", 0.0))
+            return sums[0] / sums[1]
+        if self.metric is set_based.hamming_loss:
+            return set_based.share_wrong(averaging.pool(sums))
         if self.metric in _OF_COUNTS:
-            return _of_counts(self.metric, sums, options)
+            options.pop("average", None)
+            score = functools.partial(_OF_COUNTS[self.metric], **options)
+            return set_based.score_of_counts(score, sums, self._average)
         if self.metric in _SKETCHED:
             _, options = self._sketch_options()
             if self.metric is curves.roc_auc:
                 return sketch.sketched_roc_auc(sums, **options)
             return sketch.sketched_average_precision(sums, **options)
-        return calibration.error_of_curve(sums, options.get("average", "macro"))
+        return calibration.error_of_curve(sums, self._average)  # type: ignore[arg-type]
 
     def bounds(self, state: "State") -> Bounds:
         """An interval that holds the exact value, for `average_precision` and `roc_auc`."""
@@ -288,9 +352,6 @@ class Stream:
             raise ValueError(f"the state is one of {state.stream}, not of {self}")
 
 
-_NAN = float("nan")
-
-
 @functools.partial(jax.tree_util.register_dataclass, data_fields=["sums"], meta_fields=["stream"])
 @dataclasses.dataclass(frozen=True)
 class State:
@@ -298,12 +359,3 @@ class State:
 
     stream: Stream
     sums: Any
-
-
-def _of_counts(metric: Callable[..., Any], sums: Confusion, options: dict[str, Any]) -> Array:
-    # Four examples, one per cell of the confusion table, weighted by the counts: their metric is
-    # that of all examples, with every average and edge case of the metric itself.
-    cells = jnp.stack([sums.tp, sums.fp, sums.fn, sums.tn])
-    decisions = jnp.broadcast_to(jnp.array([[True], [True], [False], [False]]), cells.shape)
-    labels = jnp.broadcast_to(jnp.array([[True], [False], [True], [False]]), cells.shape)
-    return metric(decisions, labels, weights=cells, **options)

@@ -1,7 +1,8 @@
 """Metrics of the k highest-scored labels of each example: P@k, R@k, nDCG@k, PSP@k."""
 
 import functools
-from typing import Any
+import math
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +11,7 @@ from jax import lax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int
 
-from sigmoidf1_jax import _checks, _inputs, _safe
+from sigmoidf1_jax import _checks, _inputs, _keys, _safe
 from sigmoidf1_jax._inputs import Weights, Where
 from sigmoidf1_jax.metrics import _order, _prepare
 from sigmoidf1_jax.metrics._prepare import BinaryLabels, Ranking, Scores
@@ -22,12 +23,15 @@ def hits(ranking: Ranking, k: int) -> Bool[Array, "examples k"]:
 
 
 def _top(ranking: Ranking, k: int) -> Int[Array, "examples k"]:
-    # top_k puts -0 below 0; their integer keys are equal.
-    keys = _order.integer_keys(ranking.scores)
-    scores = jnp.where(keys == 0, 0, ranking.scores)
+    # XLA's CPU finds the top of floats, which it orders by their bits with -0 below 0, eighty
+    # times faster than that of integers. Negative keys become the floats one nearer to 0: -0 is
+    # then a score of its own, and -inf is no score's but stands for "masked".
+    keys = _keys.integer_keys(ranking.scores)
+    bits = jnp.where(keys >= 0, keys, jnp.iinfo(keys.dtype).min | ~keys)
+    codes = lax.bitcast_convert_type(bits, ranking.scores.dtype)
     if ranking.mask is not None:
-        scores = jnp.where(ranking.mask, scores, -jnp.inf)
-    return lax.top_k(scores, k)[1]
+        codes = jnp.where(ranking.mask, codes, -jnp.inf)
+    return lax.top_k(codes, k)[1]
 
 
 def precision_at_k(
@@ -44,11 +48,15 @@ def precision_at_k(
       k: how many labels to look at, 1..num_labels; static.
       where: True where an entry counts; a masked label is never a hit, and an example with no
         counted entry leaves the mean.
-      weights: weights >= 0, e.g. [batch, 1] for examples.
+      weights: weights >= 0, e.g. [batch, 1] for examples; an example weighs the mean of its
+        entries' weights. An entry of weight 0 does not count, as if masked.
+
+    Returns:
+      A scalar; NaN if no example counts.
 
     Raises:
-      ValueError: shapes differ, k out of range; in concrete arrays also NaN scores, labels not
-        0 or 1, negative weights.
+      ValueError: shapes differ, no axis of examples, k out of range; in concrete arrays also NaN
+        scores, labels not 0 or 1, negative weights.
       TypeError: scores not floating, k not an int.
 
     Source: Bhatia et al., The Extreme Classification Repository, 2016.
@@ -146,7 +154,7 @@ def ndcg_at_k(
 @functools.partial(jax.jit, static_argnames="k")
 def ndcg_per_example(ranking: Ranking, k: int) -> Float[Array, " examples"]:
     """nDCG@k of each example."""
-    entries = _order.ordered(*ranking._replace(weight=None))
+    entries = _order.ordered(*ranking.entries[:4])
     dtype, n = ranking.scores.dtype, ranking.labels.shape[-1]
     discount = np.where(np.arange(n) < k, 1 / np.log2(np.arange(n) + 2), 0)
     reached = jnp.asarray(np.cumsum(discount), dtype)
@@ -156,11 +164,11 @@ def ndcg_per_example(ranking: Ranking, k: int) -> Float[Array, " examples"]:
     above = jnp.cumsum(entries.positive, -1)
     before = _order.before_group(entries, above)
     start = lax.cummax(
-        jnp.where(entries.first, jnp.arange(n, dtype=jnp.int32), 0), entries.first.ndim - 1
+        jnp.where(entries.first, jnp.arange(n, dtype=jnp.int32)[None], 0), entries.first.ndim - 1
     )
     behind = jnp.concatenate([jnp.zeros(1, dtype), reached])
-    size = (jnp.arange(1, n + 1, dtype=jnp.int32) - start).astype(dtype)
-    mean_discount = (reached - behind[start]) / size
+    size = (jnp.arange(1, n + 1, dtype=jnp.int32)[None] - start).astype(dtype)
+    mean_discount = (reached[None] - behind[start]) / size
     gain = jnp.where(_order.group_ends(entries.first), above - before, 0).astype(dtype)
     true = jnp.sum(ranking.labels, -1, dtype=jnp.int32)
     return _safe.ratio(jnp.sum(gain * mean_discount, -1), behind[true])
@@ -179,12 +187,24 @@ def inverse_propensity(
 
     Source: Jain, Prabhu and Varma, Extreme Multi-label Loss Functions, 2016.
 
+    Raises:
+      ValueError: counts not [num_labels]; concrete ones negative or NaN; num_examples < 1.
+
     Example:
       >>> inverse_propensity([1, 100], 1000).round(2)
       Array([6.91, 1.77], dtype=float32)
     """
-    counts = jnp.asarray(label_counts, jnp.result_type(float))
-    scale = (np.log(num_examples) - 1) * (b + 1) ** a
+    counts = _inputs.as_array(label_counts, "label_counts").astype(jnp.result_type(float))
+    if counts.ndim != 1 or counts.size == 0:
+        raise ValueError(
+            f"label_counts must have shape [num_labels], at least one label, got {counts.shape}"
+        )
+    _checks.check_value(
+        lambda: jnp.all(counts >= 0), counts, message="label_counts must be >= 0 and not NaN"
+    )
+    if num_examples < 1:
+        raise ValueError(f"num_examples must be >= 1, got {num_examples}")
+    scale = (math.log(num_examples) - 1) * (b + 1) ** a
     return 1 + scale * (counts + b) ** -a
 
 
@@ -200,7 +220,7 @@ def psp_at_k(
     r"""Propensity-scored precision at k: hits weighted by rarity, as a share of the best possible.
 
     $\sum_i \sum_{c \in top_k(i)} y_{ic} / p_c \,/\, \sum_i \max_{|S| = k} \sum_{c \in S} y_{ic} / p_c$,
-    one ratio of sums over all examples; in [0, 1], 0 without true labels.
+    one ratio of sums over all examples; in [0, 1], 0 without true labels, NaN if no example counts.
 
     Args:
       inverse_propensities: [num_labels], $1/p_c$, e.g. from `inverse_propensity`.
@@ -216,16 +236,27 @@ def psp_at_k(
       0.6
     """  # noqa: E501
     ranking = _prepared(scores, labels, k, where, weights)
-    got, best = psp_sums(ranking, k, inverse_propensities)
-    weight = _prepare.example_weight(ranking)
-    return _safe.ratio(jnp.sum(weight * got), jnp.sum(weight * best))
+    return psp_value(psp_sums(ranking, k, inverse_propensities))
 
 
-def psp_sums(
-    ranking: Ranking, k: int, inverse_propensities: ArrayLike
-) -> tuple[Float[Array, " examples"], Float[Array, " examples"]]:
-    """Each example's weighted hits, and the most it could have had."""
-    worth = _inputs.as_array(inverse_propensities, "inverse_propensities")
+class PspSums(NamedTuple):
+    """Weighted sums over examples: worth of the hits, most they could be worth, weights."""
+
+    got: Float[Array, ""]
+    best: Float[Array, ""]
+    weight: Float[Array, ""]
+
+
+def psp_value(sums: PspSums) -> Float[Array, ""]:
+    """The ratio of the sums; 0 without true labels, NaN without examples."""
+    none = sums.best == 0
+    one = (sums.weight != 0).astype(sums.best.dtype)
+    return sums.got / jnp.where(none, one, sums.best)
+
+
+def psp_sums(ranking: Ranking, k: int, inverse_propensities: ArrayLike) -> PspSums:
+    """What `psp_at_k` is a function of."""
+    worth = _prepare.as_array(inverse_propensities, "inverse_propensities")
     if worth.shape != ranking.labels.shape[-1:]:
         raise ValueError(
             f"inverse_propensities must have shape [num_labels] = {ranking.labels.shape[-1:]}, "
@@ -234,8 +265,10 @@ def psp_sums(
     _checks.check_value(
         lambda: jnp.all(worth >= 0), worth, message="inverse_propensities must be >= 0"
     )
-    value = jnp.where(ranking.labels, worth.astype(ranking.scores.dtype), 0)
-    return (
-        jnp.sum(jnp.take_along_axis(value, _top(ranking, k), -1), -1),
-        jnp.sum(lax.top_k(value, k)[0], -1),
+    value = jnp.where(ranking.labels, worth.astype(ranking.dtype)[None], 0)
+    got = jnp.sum(jnp.take_along_axis(value, _top(ranking, k), -1), -1)
+    best = jnp.sum(lax.top_k(value, k)[0], -1)
+    weight = _prepare.example_weight(ranking)
+    return PspSums(
+        *(jnp.sum(_prepare.with_nan(x, ranking, -1)) for x in (weight * got, weight * best, weight))
     )

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import sigmoidf1_jax as sf
-from sigmoidf1_jax.metrics import _order
+from sigmoidf1_jax import _keys
 from tests.metrics.strategies import FAST, SHAPES, close, labelled, reference
 
 pytestmark = pytest.mark.xdist_group("metrics_ranking")
@@ -127,10 +127,12 @@ def test_everything_masked_gives_the_documented_values():
     shape = SHAPES[0]
     scores, labels = np.full(shape, np.nan, np.float32), np.ones(shape, np.int32)
     where = np.zeros(shape, bool)
-    assert sf.metrics.average_precision(scores, labels, where=where) == 0
-    assert jnp.isnan(sf.metrics.roc_auc(scores, labels, where=where, average=None)).all()
+    for name in AREAS:
+        for average in AVERAGES:
+            value = getattr(sf.metrics, name)(scores, labels, where=where, average=average)
+            assert jnp.isnan(value).all()
     for name in ROWS:
-        assert getattr(sf.metrics, name)(scores, labels, where=where) == 0
+        assert jnp.isnan(getattr(sf.metrics, name)(scores, labels, where=where))
 
 
 def test_a_label_without_positives_has_average_precision_0_and_auc_nan():
@@ -140,6 +142,71 @@ def test_a_label_without_positives_has_average_precision_0_and_auc_nan():
     np.testing.assert_array_equal(ap, [1, 0, 1])
     np.testing.assert_array_equal(auc, [1, np.nan, np.nan])
     assert np.isnan(sf.metrics.roc_auc(scores, labels))
+
+
+@pytest.mark.parametrize("name", AREAS)
+def test_undefined_areas_can_be_left_out_of_every_average(name):
+    rng = np.random.default_rng(0)
+    scores, labels = rng.normal(size=(9, 5)).astype(np.float32), rng.integers(0, 2, (9, 5))
+    # A label and an example of one class each; the others have both.
+    labels[:, :2], labels[:2] = [1, 0], [[1], [0]]
+    labels[2:, 4], labels[3], labels[4] = 0, [0, 0, 0, 0, 0], [1, 0, 1, 0, 0]
+    labels[0, 4] = 0
+    function, each = getattr(sf.metrics, name), AREAS[name]
+    needed = [1] if name == "average_precision" else [0, 1]
+    of_labels = [i for i, y in enumerate(labels.T) if set(needed) <= set(y)]
+    of_examples = [i for i, y in enumerate(labels) if set(needed) <= set(y)]
+    assert len(of_labels) < 5
+    assert len(of_examples) < 9
+    areas = [each(labels[:, c], scores[:, c]) for c in of_labels]
+    close(function(scores, labels, undefined="skip"), np.mean(areas))
+    weighted = np.average(areas, weights=labels.sum(0)[of_labels])
+    close(function(scores, labels, undefined="skip", average="weighted"), weighted)
+    areas = [each(labels[i], scores[i]) for i in of_examples]
+    close(function(scores, labels, undefined="skip", average="samples"), np.mean(areas))
+    for undefined, value in (("zero", 0.0), ("nan", np.nan), ("skip", np.nan)):
+        each_label = np.asarray(function(scores, labels, undefined=undefined, average=None))
+        out = np.delete(each_label, of_labels)
+        np.testing.assert_array_equal(out, np.full(len(out), value))
+    assert np.isnan(function(scores, labels, undefined="nan"))
+    for average in ("macro", "micro", "weighted", "samples"):
+        nothing = function(scores, np.zeros_like(labels), undefined="skip", average=average)
+        assert np.isnan(nothing)
+    with pytest.raises(ValueError, match="undefined must be"):
+        function(scores, labels, undefined="drop")
+
+
+@pytest.mark.parametrize("kind", ["where", "weights"])
+def test_a_score_of_minus_infinity_still_comes_before_what_does_not_count(kind):
+    tiny = float(np.finfo(np.float32).smallest_subnormal)
+    low = float(np.finfo(np.float32).min)
+    rng = np.random.default_rng(0)
+    pool = [-np.inf, low, -1.0, -2 * tiny, -tiny, 0.0, tiny, 2 * tiny, 1.0, np.inf]
+    worth = np.arange(1.0, 8.0, dtype=np.float32)
+    for k in (1, 3):
+        for _ in range(10):
+            scores = rng.choice(pool, (4, 7)).astype(np.float32)
+            labels = rng.random((4, 7)) < 0.5
+            labels[:, 0], kept = True, rng.permutation(7)[:4]
+            kept = np.unique(np.r_[0, kept])
+            counts = np.isin(np.arange(7), kept)[None]
+            # What does not count would win.
+            spoiled = np.where(counts, scores, np.inf)
+            mask = {"where": counts} if kind == "where" else {
+                "weights": np.repeat(counts, 4, 0).astype(np.float32)
+            }  # fmt: skip
+            subset = scores[:, kept], labels[:, kept]
+            for name in ("precision_at_k", "recall_at_k", "r_precision_at_k", "ndcg_at_k"):
+                value = at_k(name)(spoiled, labels | ~counts, k=k, **mask)
+                close(value, getattr(sf.metrics, name)(*subset, k))
+            value = at_k("psp_at_k")(
+                spoiled, labels | ~counts, k=k, inverse_propensities=worth, **mask
+            )
+            close(value, sf.metrics.psp_at_k(*subset, k, worth[kept]))
+            # All scores are distinct to the ranking, subnormal ones too.
+            order = np.argsort(-subset[0].astype(np.float64), 1, kind="stable")[:, :k]
+            found = np.take_along_axis(subset[1], order, 1)
+            close(sf.metrics.precision_at_k(*subset, k), found.mean())
 
 
 def test_minus_zero_ties_with_zero():
@@ -198,7 +265,7 @@ def test_leading_axes_all_hold_examples():
 def test_keys_order_floats_as_floats_do():
     tiny = float(np.finfo(np.float32).smallest_subnormal)
     values = np.array([-np.inf, -1e30, -1, -1e-38, -tiny, -0.0, tiny, 1e-38, 1, np.inf], np.float32)
-    keys = np.asarray(_order.integer_keys(jnp.asarray(values)))
+    keys = np.asarray(_keys.integer_keys(jnp.asarray(values)))
     assert (np.diff(keys.astype(np.int64)) > 0).all()
 
 

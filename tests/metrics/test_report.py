@@ -19,26 +19,34 @@ def data(n=30, c=6, seed=0):
     return scores, labels, scores > 0.3
 
 
-@pytest.mark.parametrize("kind", ["plain", "weights", "mask"])
+@pytest.mark.parametrize("kind", ["plain", "weights", "zeros", "mask", "one class"])
 def test_every_entry_equals_its_own_function(kind):
     scores, labels, decisions = data()
     rng = np.random.default_rng(1)
     given = {}
     if kind == "weights":
         given["weights"] = rng.choice([0.5, 1.0, 2.0], (30, 1)).astype(np.float32)
+    if kind == "zeros":
+        given["weights"] = rng.choice([0.0, 0.0, 0.3, 1.0, 2.0], (30, 6)).astype(np.float32)
+        given["weights"][:3] = 0
     if kind == "mask":
         given["where"] = (rng.random((30, 6)) < 0.8) & (np.arange(30) < 25)[:, None]
-        # Each counted example keeps both classes, or the AUC over examples is NaN.
-        labels[:, :2], given["where"][:25, :2] = [True, False], True
+    if kind == "one class":
+        # Sums of such weights in another order are no exact 0 where a class is absent.
+        given["weights"] = rng.random((30, 1)).astype(np.float32)
+        labels[:, 0] = True
     values = m.report(scores, labels, decisions, k=(2,), **given)
     assert len(values) == 36
     for name, value in values.items():
         metric, _, option = name.partition("/")
         function = getattr(m, metric)
         options = {"k": int(option)} if option.isdigit() else {"average": option} if option else {}
+        if metric == "roc_auc":
+            options["undefined"] = "skip"
         predictions = decisions if metric in DECIDED else scores
         expected = function(predictions, labels, **options, **given)
         np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-6, err_msg=name)
+        assert np.isfinite(value), name
 
 
 DECIDED = {"f1", "precision", "recall", "jaccard", "matthews", "balanced_accuracy",
