@@ -12,6 +12,7 @@ from sigmoidf1_jax import _checks, _inputs
 from sigmoidf1_jax import scores as score_functions
 from sigmoidf1_jax._bound import as_bound, bind
 from sigmoidf1_jax._inputs import Labels, Where
+from sigmoidf1_jax._keys import integer_keys
 from sigmoidf1_jax.decisions import _shared
 from sigmoidf1_jax.decisions._shared import Scores
 from sigmoidf1_jax.decisions.thresholds import Threshold
@@ -35,7 +36,8 @@ def conformal_risk(
     largest t with $\frac{n}{n+1} \bar L(t) + \frac{1}{n+1} \le \alpha$ is taken. If the n given
     examples and the new one are exchangeable, then $E[L_{n+1}(t)] \le \alpha$, for any scores
     and any n; the mean is over calibration sets too, so that a single one may exceed alpha.
-    Labels must be held out from training.
+    Labels must be held out from training. There are no `weights`: an example that counts twice is
+    not exchangeable with a new one, and the bound would not hold.
 
     `per_label` controls the miss rate of each label, $P(s_c < t_c \mid y_c = 1) \le \alpha$, by
     the same rule on the label's positives. It makes larger sets: each label needs $1/\alpha - 1$
@@ -50,7 +52,7 @@ def conformal_risk(
     says so; under jit compare `decision.threshold` with `lowest`.
 
     Args:
-      scores: [..., num_labels], floating.
+      scores: [..., examples, num_labels], floating.
       labels: same shape, 0 or 1.
       alpha: risk level in (0, 1).
       per_label: a threshold per label for the label's miss rate.
@@ -61,7 +63,8 @@ def conformal_risk(
 
     Returns:
       A `Threshold`, scalar or [num_labels]: -inf predicts every label (recall) if there are
-      too few examples for alpha, +inf none if that has risk <= alpha.
+      too few examples for alpha, +inf none if that has risk <= alpha. Under jit it is NaN, for
+      labels or altogether, if a NaN counts: that predicts nothing and guarantees nothing.
 
     Raises:
       ValueError: shapes, `score` or `lowest` together with `per_label`; in concrete arrays alpha
@@ -80,28 +83,29 @@ def conformal_risk(
       Array(0.75, dtype=float32)
     """
     _check_alpha(alpha)
-    scores, labels, counted = _shared.prepare(scores, labels, where)
-    alpha = jnp.asarray(alpha, scores.dtype)
+    examples = _shared.prepare(scores, labels, where)
+    dtype = examples.scores.dtype
+    alpha = jnp.asarray(alpha, dtype)
     # alpha (n + 1) is often a whole number that rounding would miss by one unit.
-    level = alpha * (1 + 4 * jnp.finfo(scores.dtype).eps)
+    level = alpha * (1 + 4 * float(jnp.finfo(dtype).eps))
     if per_label:
         if score is not None or not _is_minus_inf(lowest):
             raise ValueError("per_label controls the miss rate: give neither score nor lowest")
-        threshold = _miss_rate(scores, labels, level)
+        threshold = _miss_rate(examples.keys, examples.labels, level)
         _shared.warn_labels(
             jnp.isneginf(threshold),
             "have too few positives for alpha; they are predicted always",
         )
-        return Threshold(threshold)
-    rows = jnp.sum(jnp.any(counted, -1))
+        return Threshold(_shared.spoil(threshold, examples.nan))
+    rows = jnp.sum(jnp.any(examples.counted, -1))
     _checks.check_value(
         lambda: rows > 0, rows, message="labels must have an entry that counts, got none"
     )
-    low = jnp.asarray(lowest, scores.dtype)
+    low = jnp.asarray(lowest, dtype)
     if low.ndim or (not isinstance(low, jax.core.Tracer) and bool(jnp.isnan(low))):
         raise ValueError(f"lowest must be a number, got {lowest}")
     score = bind(score_functions.recall, zero_division=1.0) if score is None else as_bound(score)
-    threshold, reached = _controlled(scores, labels, counted, score, level, low)
+    threshold, reached = _controlled(examples.keys, examples.labels, score, level, low)
     if not isinstance(reached, jax.core.Tracer) and not bool(reached):
         then = "every label is predicted" if _is_minus_inf(lowest) else "no guarantee holds"
         warnings.warn(
@@ -109,7 +113,7 @@ def conformal_risk(
             f"{int(rows)} examples; lowest is taken: {then}",
             stacklevel=2,
         )
-    return Threshold(threshold)
+    return Threshold(_shared.spoil(threshold, examples.any_nan))
 
 
 def _check_alpha(alpha: ArrayLike) -> None:
@@ -127,36 +131,44 @@ def _is_minus_inf(lowest: ArrayLike) -> bool:
 
 
 @jax.jit
-def _miss_rate(scores: Array, labels: Array, level: Array) -> Array:
+def _miss_rate(keys: Array, labels: Array, level: Array) -> Array:
     """Per label, the largest positive's score below which at most alpha (n + 1) - 1 lie."""
-    ordered = jnp.sort(jnp.where(labels, scores, jnp.inf), axis=0)
-    allowed = jnp.floor(level * (jnp.sum(labels, 0) + 1)).astype(jnp.int32) - 1
+    ordered = jnp.sort(jnp.where(labels, keys, jnp.iinfo(keys.dtype).max), axis=0)
+    positives = jnp.sum(labels, 0).astype(level.dtype)
+    allowed = jnp.floor(level * (positives + 1)).astype(jnp.int32) - 1
     chosen = jnp.take_along_axis(ordered, jnp.maximum(allowed, 0)[None], 0)[0]
-    return jnp.where(allowed >= 0, chosen, -jnp.inf)
+    # Where none is allowed the key may be no score's.
+    chosen = jnp.where(allowed >= 0, chosen, 0)
+    return jnp.where(allowed >= 0, _shared.threshold_of_keys(chosen), -jnp.inf)
 
 
 @jax.jit
 def _controlled(
-    scores: Array, labels: Array, counted: Array, score: Score, level: Array, lowest: Array
+    keys: Array, labels: Array, score: Score, level: Array, lowest: Array
 ) -> tuple[Array, Array]:
+    masked, lowest_key = _shared.masked_key(keys), integer_keys(lowest)
     # Columns are examples: ordered [labels, n], risk [labels + 1, n] of the top k.
-    ordered, values = _shared.sweep(scores.T, labels.T, counted.T, score)
+    ordered, values = _shared.sweep(keys.T, labels.T, None, score)
     risk = 1 - values
-    considered = _shared.ends_tie(ordered) & (ordered > -jnp.inf) & (ordered >= lowest)
+    considered = _shared.ends_tie(ordered) & (ordered > masked) & (ordered >= lowest_key)
     considered = jnp.concatenate([jnp.ones_like(considered[:1]), considered])
-    envelope = jax.lax.cummax(jnp.where(considered, risk, -jnp.inf), axis=0, reverse=True)
-    present = jnp.any(counted, -1)
+    # A risk is >= 0, up to rounding: -1 stands for none considered and can be subtracted.
+    envelope = jax.lax.cummax(jnp.where(considered, risk, -1), axis=0, reverse=True)
+    present = jnp.any(keys > masked, -1)
     # Below `lowest` nothing is considered and nothing changes.
-    change = jnp.where(jnp.isneginf(envelope[1:]) | ~present, 0, envelope[1:] - envelope[:-1])
+    change = jnp.where((envelope[1:] < -0.5) | ~present[None], 0, envelope[1:] - envelope[:-1])
     flat = ordered.ravel()
     order = jnp.argsort(flat, descending=True)
     flat = flat[order]
     total = jnp.sum(jnp.where(present, envelope[0], 0)) + jnp.concatenate(
-        [jnp.zeros_like(flat[:1]), jnp.cumsum(change.ravel()[order])]
+        [jnp.zeros_like(risk[:1, 0]), jnp.cumsum(change.ravel()[order])]
     )
-    usable = _shared.ends_tie(flat) & (flat > -jnp.inf) & (flat >= lowest)
+    usable = _shared.ends_tie(flat) & (flat > masked) & (flat >= lowest_key)
     usable = jnp.concatenate([jnp.ones_like(usable[:1]), usable])
-    controlled = usable & (total + 1 <= level * (jnp.sum(present) + 1))
-    threshold = jnp.concatenate([jnp.full_like(flat[:1], jnp.inf), flat])[jnp.argmax(controlled)]
+    rows = jnp.sum(present).astype(level.dtype)
+    controlled = usable & (total + 1 <= level * (rows + 1))
+    thresholds = jnp.concatenate(
+        [jnp.full_like(total[:1], jnp.inf), _shared.threshold_of_keys(flat)]
+    )
     reached = jnp.any(controlled)
-    return jnp.where(reached, threshold, lowest), reached
+    return jnp.where(reached, thresholds[jnp.argmax(controlled)], lowest), reached

@@ -9,12 +9,15 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from sigmoidf1_jax import _checks, _inputs
-from sigmoidf1_jax._inputs import Labels
+from sigmoidf1_jax import _inputs
+from sigmoidf1_jax._inputs import AnyArray, Labels, Weights, Where
+from sigmoidf1_jax._keys import integer_keys
 from sigmoidf1_jax.decisions import _shared
 from sigmoidf1_jax.decisions._shared import Decided, Scores
 
-CountMatrix = Float[Array, "*batch labels sizes"]
+CountMatrix = Float[AnyArray, "*batch labels sizes"]
+_AT_ONCE = 2**22
+"""The most entries of square matrices that are in memory together: 16 MiB."""
 
 
 @functools.partial(jax.tree_util.register_dataclass, data_fields=["beta"], meta_fields=[])
@@ -24,19 +27,28 @@ class FMaximizer:
 
     beta: Float[Array, ""]
 
-    def __call__(self, probabilities: Scores) -> Decided:
+    def __call__(self, probabilities: Scores, *, where: Where = None) -> Decided:
         """The optimal sets [..., num_labels] of labels that are independent given the example.
 
         Takes O(num_labels^2) time per example.
 
+        Args:
+          probabilities: [..., num_labels] in [0, 1].
+          where: True where a label may be predicted; the others count as absent. Broadcasts to
+            the shape.
+
         Raises:
-          ValueError: probabilities outside [0, 1] or NaN, in concrete arrays.
+          ValueError: probabilities outside [0, 1] or NaN, in concrete arrays (a traced NaN
+            counts as a label that is absent).
         """
-        p = _shared.check_probabilities(probabilities)
-        return _from_marginals(p, self.beta)
+        p, usable = _shared.to_decide(
+            probabilities, where, "probabilities", _shared.check_probabilities
+        )
+        # Of probability 0 where not usable, which the best set never holds.
+        return _shared.on_its_mesh(_from_marginals, p, self.beta) & usable
 
     def from_counts(
-        self, matrix: CountMatrix, empty: Float[Array, "*batch"] | None = None
+        self, matrix: CountMatrix, empty: Float[AnyArray, "*batch"] | None = None
     ) -> Decided:
         r"""The optimal sets [..., num_labels] under any dependence of labels (GFM).
 
@@ -50,7 +62,7 @@ class FMaximizer:
 
         Raises:
           ValueError: the last two axes differ, shape of `empty`; in concrete arrays values
-            outside [0, 1] or NaN.
+            outside [0, 1] or NaN (for a traced NaN the set is empty).
         """
         matrix = _shared.check_probabilities(matrix, "matrix")
         if matrix.ndim < 2 or matrix.shape[-1] != matrix.shape[-2]:
@@ -60,6 +72,7 @@ class FMaximizer:
             )
         if empty is None:
             sizes = jnp.arange(1, matrix.shape[-1] + 1, dtype=matrix.dtype)
+            sizes = sizes.reshape((1,) * (matrix.ndim - 2) + sizes.shape)
             empty = jnp.clip(1 - jnp.sum(jnp.sum(matrix, -2) / sizes, -1), 0, 1)
         else:
             empty = _inputs.as_array(empty, "empty")
@@ -69,7 +82,12 @@ class FMaximizer:
 
 
 def f_maximizer(
-    probabilities: Scores | None = None, labels: Labels | None = None, *, beta: ArrayLike = 1.0
+    probabilities: Scores | None = None,
+    labels: Labels | None = None,
+    *,
+    beta: ArrayLike = 1.0,
+    where: Where = None,
+    weights: Weights = None,
 ) -> FMaximizer:
     r"""Predicts the set $h$ of each example that maximises $E[F_\beta(h, y)]$.
 
@@ -88,6 +106,8 @@ def f_maximizer(
       probabilities: not used: nothing is fitted. Here so that all rules are called alike.
       labels: not used.
       beta: > 0, weight of recall against precision.
+      where: not used.
+      weights: not used.
 
     Raises:
       ValueError: beta <= 0.
@@ -102,7 +122,7 @@ def f_maximizer(
       Array([[ True,  True, False],
              [False, False, False]], dtype=bool)
     """
-    del probabilities, labels
+    del probabilities, labels, where, weights
     _inputs.check_hyperparameter("beta", beta, above=0.0)
     return FMaximizer(jnp.asarray(beta, jnp.result_type(float)))
 
@@ -127,13 +147,16 @@ def count_matrix_of_labels(labels: Labels) -> CountMatrix:
              [0., 1., 0.]], dtype=float32)
     """
     labels = _inputs.as_array(labels, "labels")
-    _checks.check_value(
-        lambda: jnp.all((labels == 0) | (labels == 1)), labels, message="labels must be 0 or 1"
-    )
-    present = labels == 1
-    size = jnp.sum(present, -1, keepdims=True)
-    of_size = size == jnp.arange(1, labels.shape[-1] + 1)
-    return (present[..., :, None] & of_size[..., None, :]).astype(jnp.result_type(float))
+    _shared.check_labelled(labels, "labels")
+    _shared.check_binary(labels, None)
+    present = _shared.is_positive(labels)
+    sizes = jnp.arange(1, labels.shape[-1] + 1).reshape((1,) * (labels.ndim - 1) + (-1,))
+    of_size = jnp.sum(present, -1, keepdims=True) == sizes
+    matrix = (present[..., :, None] & of_size[..., None, :]).astype(jnp.result_type(float))
+    if not jnp.issubdtype(labels.dtype, jnp.inexact):
+        return matrix
+    nan = jnp.sum(jnp.where(jnp.isnan(labels), labels, 0), -1)
+    return _shared.spoil(matrix, nan[..., None, None])
 
 
 def count_matrix_of_marginals(probabilities: Scores) -> CountMatrix:
@@ -162,18 +185,26 @@ def count_matrix_of_marginals(probabilities: Scores) -> CountMatrix:
     return _per_example(_independent_counts, p)
 
 
-def _per_example(function: Any, p: Array, *, out_like_labels: bool = False) -> Array:
-    """Maps over examples, as many at a time as keep the square matrices at about 16 MiB."""
+def _per_example(function: Any, p: Array) -> Array:
+    """Maps over examples, as many at a time as keep the square matrices small."""
     flat = p.reshape(-1, p.shape[-1])
-    if flat.shape[0] == 0:
-        tail = p.shape[-1:] if out_like_labels else (p.shape[-1], p.shape[-1])
-        return jnp.zeros((*p.shape[:-1], *tail), bool if out_like_labels else p.dtype)
-    at_once = max(1, 2**22 // max(1, p.shape[-1] ** 2))
-    if flat.shape[0] <= at_once:
+    at_once = max(1, _AT_ONCE // p.shape[-1] ** 2)
+    if not isinstance(flat.shape[0], int):
+        out = _in_parts(function, flat, min(at_once, 64))
+    elif flat.shape[0] <= at_once:
         out = jax.vmap(function)(flat)
     else:
         out = jax.lax.map(function, flat, batch_size=at_once)
     return out.reshape(*p.shape[:-1], *out.shape[1:])
+
+
+def _in_parts(function: Any, rows: Array, at_once: int) -> Array:
+    """Maps over a symbolic number of rows, the last one repeated to fill the last part."""
+    n = rows.shape[0]
+    parts = (n + at_once - 1) // at_once
+    filled = rows[jnp.minimum(jnp.arange(parts * at_once), n - 1)]
+    out = jax.lax.map(jax.vmap(function), filled.reshape(parts, at_once, rows.shape[1]))
+    return out.reshape(parts * at_once, *out.shape[2:])[jnp.arange(n)]
 
 
 def _poisson_binomial(p: Array) -> Array:
@@ -204,15 +235,15 @@ def _independent_counts(p: Array) -> Array:
 
     _, rest = jax.lax.scan(step, jnp.zeros_like(p), (total[:-1], total[:0:-1]))
     # Row t of `rest` is P(rest = t) going up and P(rest = n - 1 - t) going down.
-    rest = jnp.where(up, rest, rest[::-1])
-    return (p * rest).T
+    rest = jnp.where(up[None], rest, rest[::-1])
+    return (p[None] * rest).T
 
 
 def _weights(n: int, beta: Array, dtype: Any) -> Array:
     """(1 + beta^2) / (beta^2 s + k), [sizes s = 1 to n, k = 1 to n]."""
     b2 = jnp.square(beta).astype(dtype)
     s = jnp.arange(1, n + 1, dtype=dtype)
-    return (1 + b2) / (b2 * s[:, None] + s)
+    return (1 + b2) / (b2 * s[:, None] + s[None])
 
 
 @jax.jit
@@ -220,14 +251,14 @@ def _from_marginals(p: Array, beta: Array) -> Array:
     weights = _weights(p.shape[-1], beta, p.dtype)
 
     def one(p: Array) -> Array:
-        order = jnp.argsort(p, descending=True)
+        order = jnp.argsort(integer_keys(p), descending=True)
         # Under independence the best set of size k is the k most probable labels.
         top = jnp.cumsum(_independent_counts(p[order]), 0)
         values = jnp.sum(top * weights.T, -1)
         size = jnp.argmax(jnp.concatenate([jnp.prod(1 - p)[None], values]))
         return _shared.ranks(p) < size
 
-    return _per_example(one, p, out_like_labels=True)
+    return _per_example(one, p)
 
 
 @jax.jit
@@ -236,8 +267,10 @@ def _from_matrix(matrix: Array, empty: Array, beta: Array) -> Array:
     weights = _weights(n, beta, matrix.dtype)
     terms = jnp.matmul(matrix, weights, precision=jax.lax.Precision.HIGHEST)
     by_size = jnp.swapaxes(terms, -1, -2)  # [..., k - 1, labels]
-    chosen = _shared.ranks(by_size) < jnp.arange(1, n + 1)[:, None]
+    sizes = jnp.arange(1, n + 1).reshape((1,) * (matrix.ndim - 2) + (n, 1))
+    chosen = _shared.ranks(by_size) < sizes
     values = jnp.sum(jnp.where(chosen, by_size, 0), -1)
     size = jnp.argmax(jnp.concatenate([empty[..., None], values], -1), -1)
     best = jnp.take_along_axis(chosen, jnp.maximum(size - 1, 0)[..., None, None], -2)[..., 0, :]
-    return best & (size > 0)[..., None]
+    # The first NaN is the largest there is for argmax; a set of NaN terms is any set.
+    return best & ((size > 0) & ~jnp.isnan(jnp.sum(values, -1) + empty))[..., None]

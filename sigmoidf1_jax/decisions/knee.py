@@ -7,8 +7,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from sigmoidf1_jax import _checks, _inputs
+from sigmoidf1_jax import _checks
 from sigmoidf1_jax._inputs import Labels, Where
+from sigmoidf1_jax._keys import scores_of_keys
 from sigmoidf1_jax.decisions import _shared
 from sigmoidf1_jax.decisions._shared import Scores
 from sigmoidf1_jax.decisions.thresholds import Threshold, global_threshold
@@ -36,12 +37,12 @@ def knee_curve(scores: Scores, *, where: Where = None) -> KneeCurve:
     from the straight line between its ends (the first of equally far ones).
 
     Args:
-      scores: [..., num_labels], floating and finite.
+      scores: [..., examples, num_labels], floating and finite.
       where: True where an entry counts; an example with m counted entries enters the first m
         ranks, and ranks that no example has are NaN.
 
     Returns:
-      A `KneeCurve` with arrays [num_labels].
+      A `KneeCurve` with arrays [num_labels]; its numbers are NaN if under jit a NaN counts.
 
     Raises:
       ValueError: no counted entry, NaN or infinite scores, in concrete arrays.
@@ -55,28 +56,53 @@ def knee_curve(scores: Scores, *, where: Where = None) -> KneeCurve:
       >>> curve.median, int(curve.knee)
       (Array([1.    , 0.75  , 0.125 , 0.0625, 0.    ], dtype=float32), 2)
     """
-    scores = _inputs.as_array(scores, "scores")
-    counted = _shared.mask_of(where, scores.shape)
-    scores = _shared.check_scores(scores, mask=counted)
+    examples = _shared.prepare(scores, None, where)
+    s, counted = examples.scores, examples.counted
     _checks.check_value(
-        lambda: jnp.all(jnp.isfinite(scores) | ~counted) & jnp.any(counted),
-        scores,
+        lambda: jnp.all(jnp.isfinite(s)) & jnp.any(counted),
+        s,
         counted,
         message="scores must be finite where they count, and at least one must count",
     )
-    scores = scores.astype(_inputs.accumulation_dtype(scores.dtype))
-    flat = jnp.where(counted, scores, -jnp.inf).reshape(-1, scores.shape[-1])
-    ordered = jnp.sort(flat, axis=-1, descending=True)
-    ordered = jnp.where(ordered > -jnp.inf, ordered, jnp.nan)
-    lower, median, upper = jnp.nanquantile(ordered, jnp.asarray([0.25, 0.5, 0.75]), axis=0)
+    curve = _curve(examples.keys)
+    numbers = _shared.spoil(curve._replace(knee=None), examples.any_nan)
+    return numbers._replace(knee=curve.knee)
+
+
+@jax.jit
+def _curve(keys: Array) -> KneeCurve:
+    """The curve of keys of which some are masked."""
+    # Descending in each example, masked ones last, then ascending at each rank over examples.
+    ordered = jnp.flip(jnp.sort(keys, axis=-1), -1)
+    # A masked key is below all others: as the largest integer it is above them.
+    most = jnp.iinfo(keys.dtype).max
+    ordered = jnp.sort(jnp.where(ordered > _shared.masked_key(keys), ordered, most), axis=0)
+    present = jnp.sum(ordered < most, 0)
+    ranked = scores_of_keys(jnp.where(ordered < most, ordered, 0))
+
+    def quantile(q: float) -> Array:
+        place = q * (jnp.maximum(present, 1) - 1).astype(ranked.dtype)
+        low = jnp.floor(place).astype(present.dtype)
+        high = jnp.minimum(low + 1, jnp.maximum(present, 1) - 1)
+        share = place - low.astype(place.dtype)
+        start, stop = (jnp.take_along_axis(ranked, i[None], 0)[0] for i in (low, high))
+        return (1 - share) * start + share * stop
+
+    lower, median, upper = (quantile(q) for q in (0.25, 0.5, 0.75))
     rank = jnp.arange(median.shape[0])
-    last = jnp.maximum(jnp.sum(~jnp.isnan(median)) - 1, 0)
+    last = jnp.maximum(jnp.sum(present > 0) - 1, 0)
     height = median[0] - median[last]
-    chord = median[0] - height * rank / jnp.maximum(last, 1)
+    chord = median[0] - height * (rank / jnp.maximum(last, 1)).astype(height.dtype)
     distance = jnp.where(rank <= last, jnp.abs(median - chord), 0)
     knee = jnp.argmax(distance)
     relative = jnp.where(height > 0, distance[knee] / jnp.where(height > 0, height, 1), 0)
-    return KneeCurve(median, lower, upper, knee, relative)
+
+    def or_nan(x: Array) -> Array:
+        # 0 / 0 where no example has the rank.
+        number = jnp.minimum(present, 1).astype(x.dtype)
+        return jnp.where(present > 0, x, number / number)
+
+    return KneeCurve(or_nan(median), or_nan(lower), or_nan(upper), knee, relative)
 
 
 def knee_threshold(
@@ -90,12 +116,13 @@ def knee_threshold(
     `global_threshold(scores, labels)`, with a warning outside jit.
 
     Args:
-      scores: [..., num_labels], floating and finite.
+      scores: [..., examples, num_labels], floating and finite.
       labels: same shape, 0 or 1; only for the fall-back.
-      where: True where an entry counts; broadcasts to the shape.
+      where: True where an entry counts; broadcasts to the shape. There are no `weights`: the
+        curve holds medians over examples.
 
     Returns:
-      A `Threshold` with a scalar threshold.
+      A `Threshold` with a scalar threshold; under jit it is NaN if a NaN counts.
 
     Raises:
       ValueError: as `knee_curve`; also a curve without a knee if there are no labels, in
@@ -109,8 +136,13 @@ def knee_threshold(
       Array(0.125, dtype=float32)
     """
     curve = knee_curve(scores, where=where)
-    # Interpolated quantiles of a straight curve differ from it by rounding only.
-    bent = curve.distance > 16 * jnp.finfo(curve.median.dtype).eps
+    # Interpolated quantiles of a straight curve differ from it by rounding only: that of the
+    # scores' size, which can be far above the curve's height.
+    median = curve.median
+    high = jnp.max(jnp.where(jnp.isnan(median), -jnp.inf, median))
+    low = jnp.min(jnp.where(jnp.isnan(median), jnp.inf, median))
+    size = jnp.maximum(jnp.abs(high), jnp.abs(low))
+    bent = curve.distance * (high - low) > 16 * float(jnp.finfo(median.dtype).eps) * size
     if labels is None:
         _checks.check_value(
             lambda: bent,
@@ -118,7 +150,9 @@ def knee_threshold(
             message="scores have no knee (constant or straight sorted curve): pass labels to fall "
             "back on the global threshold",
         )
-        return Threshold(jnp.where(bent, curve.median[curve.knee], jnp.nan))
+        # 0 / 0 without a knee: a constant NaN would stop `jax_debug_nans` in any case.
+        found = bent.astype(median.dtype)
+        return Threshold(jnp.where(bent, median[curve.knee], found / found))
     shared = global_threshold(scores, labels, where=where).threshold
     if not isinstance(bent, jax.core.Tracer) and not bool(bent):
         warnings.warn(
@@ -126,4 +160,4 @@ def knee_threshold(
             "all labels take the global threshold",
             stacklevel=2,
         )
-    return Threshold(jnp.where(bent, curve.median[curve.knee], shared))
+    return Threshold(jnp.where(bent, median[curve.knee], shared))

@@ -9,14 +9,15 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from sigmoidf1_jax import _inputs
+from sigmoidf1_jax import _inputs, averaging
 from sigmoidf1_jax import scores as score_functions
 from sigmoidf1_jax._bound import as_bound
-from sigmoidf1_jax._inputs import Labels, Where
+from sigmoidf1_jax._inputs import Labels, Weights, Where
+from sigmoidf1_jax._keys import integer_keys, scores_of_keys
 from sigmoidf1_jax.confusion import Confusion, soft_confusion
 from sigmoidf1_jax.decisions import _shared
 from sigmoidf1_jax.decisions._shared import Decided, Scores
-from sigmoidf1_jax.decisions.thresholds import check_count
+from sigmoidf1_jax.decisions.thresholds import best_global, check_count
 from sigmoidf1_jax.scores import Score
 
 _LINE_SEARCH = 100
@@ -33,17 +34,29 @@ class Weighted:
     offset: Float[Array, ""] | Float[Array, " labels"]
     k: int
 
-    def __call__(self, scores: Scores) -> Decided:
-        """True where a label is predicted, in the scores' shape."""
-        scores = _shared.check_scores(scores)
+    def __call__(self, scores: Scores, *, where: Where = None) -> Decided:
+        """True where a label is predicted, in the scores' shape.
+
+        Args:
+          scores: [..., num_labels], floating.
+          where: True where a label may be predicted; broadcasts to the shape. An example with
+            fewer than k such labels gets all of them.
+
+        Raises:
+          ValueError: shapes, k above the number of labels; in concrete arrays NaN scores (traced
+            ones are not predicted).
+        """
+        scores, usable = _shared.to_decide(scores, where)
         scores = scores.astype(_inputs.accumulation_dtype(scores.dtype))
         slope = _inputs.per_label("slope", self.slope, scores)
         offset = _inputs.per_label("offset", self.offset, scores)
-        return _select(slope * scores + offset, self.k)
+        _check_k(self.k, scores.shape[-1])
+        gain = slope * scores + offset
+        return _shared.on_its_mesh(functools.partial(_select, self.k), gain, usable)
 
 
 def weighted(slope: ArrayLike = 1.0, offset: ArrayLike = 0.0, *, k: int = 0) -> Weighted:
-    r"""Predicts the k labels of highest gain $a_c s_c + b_c$, or all of gain >= 0.
+    r"""Predicts the k labels of highest gain $a_c s_c + b_c$, or all of gain > 0.
 
     With probabilities $\eta$ and priors $\pi$ these maximise expected metrics that are linear in
     the confusion counts: a = 1 precision at k, $a = 1/\pi$ macro recall, a = inverse propensity
@@ -52,7 +65,8 @@ def weighted(slope: ArrayLike = 1.0, offset: ArrayLike = 0.0, *, k: int = 0) -> 
     Args:
       slope: a, scalar or [num_labels], finite.
       offset: b, scalar or [num_labels], finite.
-      k: labels per example; 0 is no constraint (gain >= 0).
+      k: labels per example; 0 is no constraint (gain > 0: a label that gains nothing is not
+        predicted).
 
     Raises:
       ValueError: k < 0, NaN or infinite slopes or offsets; when deciding, k above the number of
@@ -100,10 +114,16 @@ def expected_macro_utility(
       >>> expected_macro_utility(p >= 0.5, p)
       Array(0.75, dtype=float32)
     """
-    p, weight = _population(probabilities, where)
-    decided = _inputs.as_array(decided, "decided")
-    _inputs.check_same_shape(decided, _inputs.as_array(probabilities, "probabilities"), "decided")
-    return jnp.mean(score(_counts(decided.reshape(p.shape), p, weight)))
+    probabilities = _shared.gather(_inputs.as_array(probabilities, "probabilities"))
+    decided = _shared.gather(_inputs.as_array(decided, "decided"))
+    _inputs.check_same_shape(decided, probabilities, "decided")
+    mask = None if where is None else _shared.mask_of(where, probabilities.shape)
+    p = _shared.check_probabilities(probabilities, mask=mask)
+    counted = jnp.ones(p.shape, bool) if mask is None else mask
+    flat = (-1, p.shape[-1])
+    decided = jnp.where(counted, decided.astype(p.dtype), 0)
+    p, decided, counted = (x.reshape(flat) for x in (jnp.where(counted, p, 0), decided, counted))
+    return jnp.mean(score(_counts(decided, p, _shares(counted, None, p.dtype))))
 
 
 @functools.partial(
@@ -128,12 +148,15 @@ class BlockCoordinateAscent:
           where: True where an entry counts (padded rows); False is never predicted.
 
         Raises:
-          ValueError: k above the number of labels; in concrete arrays values outside [0, 1].
+          ValueError: k above the number of labels; in concrete arrays NaN or values outside
+            [0, 1] (a traced NaN is masked).
         """
-        p, weight = _population(probabilities, where)
+        p, usable = _shared.to_decide(
+            probabilities, where, "probabilities", _shared.check_probabilities
+        )
         _check_k(self.k, p.shape[-1])
-        decided = _ascend(p, weight, self.score, self.tolerance, self.k, self.max_sweeps)
-        return decided.reshape(jnp.shape(probabilities))
+        ascend = functools.partial(_decide_together, self.k, self.max_sweeps)
+        return _shared.on_its_mesh(ascend, p, usable, self.score, self.tolerance)
 
 
 def block_coordinate_ascent(
@@ -144,14 +167,16 @@ def block_coordinate_ascent(
     k: int = 0,
     tolerance: float = 1e-6,
     max_sweeps: int = 100,
+    where: Where = None,
+    weights: Weights = None,
 ) -> BlockCoordinateAscent:
     r"""Label sets that maximise a macro metric of the whole test set, in expectation.
 
     Maximises `expected_macro_utility`. Rows are visited in order; given all other rows, the best
     set of a row is known exactly: the labels whose `score` gains most from being predicted (the
-    k of greatest gain, or all of gain >= 0). So the utility never falls; sweeps end when it
-    gains no more than `tolerance`. The result is a local optimum. O(num_labels log num_labels)
-    per row and sweep; compiled once per shape.
+    k of greatest gain, or all of gain > 0, so that a label nobody has is not predicted). So the
+    utility never falls; sweeps end when it gains no more than `tolerance`. The result is a local
+    optimum. O(num_labels log num_labels) per row and sweep; compiled once per shape.
 
     Use it for macro metrics when all test examples are there at once, above all under a budget
     of k labels each; a threshold per label is the simpler choice without a budget.
@@ -162,9 +187,11 @@ def block_coordinate_ascent(
       score: function of a `Confusion` of fractions of the number of examples, e.g.
         `sf.scores.jaccard`, finite; its hyperparameters by `functools.partial`.
       k: labels per example; 0 is no constraint. With k the start is the k most probable labels,
-        without it every label.
+        without it every label of positive probability.
       tolerance: >= 0, least gain of a sweep to go on.
       max_sweeps: most sweeps over the rows, 0 or more.
+      where: not used; `decision(probabilities, where=)` is.
+      weights: not used.
 
     Raises:
       ValueError: k, `tolerance` or `max_sweeps` < 0.
@@ -179,7 +206,7 @@ def block_coordinate_ascent(
       Array([[False,  True],
              [ True, False]], dtype=bool)
     """
-    del probabilities, labels
+    del probabilities, labels, where, weights
     check_count("k", k, 0)
     check_count("max_sweeps", max_sweeps, 0)
     _inputs.check_hyperparameter("tolerance", tolerance, low=0.0)
@@ -194,7 +221,10 @@ def block_coordinate_ascent(
 )
 @dataclasses.dataclass(frozen=True)
 class FrankWolfe:
-    """Weighted rules [rules, num_labels] and their mixture, see `frank_wolfe`."""
+    """Weighted rules [rules, num_labels] and their mixture, see `frank_wolfe`.
+
+    All NaN, which predicts nothing, where a NaN counted in a fit under jit.
+    """
 
     slopes: Float[Array, "rules labels"]
     offsets: Float[Array, "rules labels"]
@@ -202,24 +232,42 @@ class FrankWolfe:
     best: Int[Array, ""]
     k: int
 
-    def __call__(self, probabilities: Scores, *, key: PRNGKeyArray | None = None) -> Decided:
+    def __call__(
+        self, probabilities: Scores, *, key: PRNGKeyArray | None = None, where: Where = None
+    ) -> Decided:
         """True where a label is predicted, in the probabilities' shape.
 
         Args:
           probabilities: [..., num_labels], like those of the fit.
           key: draws a rule from the mixture for each example; None uses the best single rule.
+          where: True where a label may be predicted; broadcasts to the shape. An example with
+            fewer than k such labels gets all of them.
+
+        Raises:
+          ValueError: shapes; in concrete arrays NaN (traced ones are not predicted) or values
+            outside [0, 1].
         """
-        p = _shared.check_probabilities(probabilities)
+        p, usable = _shared.to_decide(
+            probabilities, where, "probabilities", _shared.check_probabilities
+        )
         if p.shape[-1] != self.slopes.shape[-1]:
             raise ValueError(
                 f"probabilities must have {self.slopes.shape[-1]} labels as in the fit, "
                 f"got {p.shape}"
             )
+        return _shared.on_its_mesh(self._decide, p, usable, self, key)
+
+    @staticmethod
+    def _decide(p: Array, usable: Array, rules: "FrankWolfe", key: PRNGKeyArray | None) -> Array:
+        slopes, offsets = (jnp.asarray(x, p.dtype) for x in (rules.slopes, rules.offsets))
         if key is None:
-            index = jnp.broadcast_to(self.best, p.shape[:-1])
+            one = (1,) * (p.ndim - 1) + p.shape[-1:]
+            slope, offset = (x[rules.best].reshape(one) for x in (slopes, offsets))
         else:
-            index = jax.random.choice(key, self.mixture.shape[0], p.shape[:-1], p=self.mixture)
-        return _select(self.slopes[index] * p + self.offsets[index], self.k)
+            mixture = jnp.asarray(rules.mixture)
+            index = jax.random.choice(key, mixture.shape[0], p.shape[:-1], p=mixture)
+            slope, offset = slopes[index], offsets[index]
+        return _select(rules.k, slope * p + offset, usable)
 
 
 def frank_wolfe(
@@ -229,7 +277,9 @@ def frank_wolfe(
     score: Score = score_functions.f1,
     k: int = 0,
     iterations: int = 20,
+    min_positives: int = 1,
     where: Where = None,
+    weights: Weights = None,
 ) -> FrankWolfe:
     r"""Weights per label that maximise a macro metric, by Frank-Wolfe over confusion counts.
 
@@ -239,19 +289,30 @@ def frank_wolfe(
     fitted counts that never falls from one iteration to the next and, for a concave score,
     tends to the optimum. `decision(p)` is deterministic: the single rule of highest utility on
     the fitted data, never below the first, which is the k most probable labels (all labels
-    without k). Unlike `block_coordinate_ascent` it decides each example on its own.
+    of positive probability without k). Unlike `block_coordinate_ascent` it decides each example
+    on its own.
+
+    The counts of a label without positives say nothing about whom it suits. With `labels`, one
+    with fewer than `min_positives` has in all rules the threshold of `global_threshold` for this
+    score (with k its gain is that of the other labels' mean slope above this threshold); outside
+    jit one warning lists such labels. A label that gains nothing is not predicted.
 
     Args:
-      probabilities: [..., num_labels] in [0, 1].
+      probabilities: [..., examples, num_labels] in [0, 1].
       labels: same shape, 0 or 1: observed counts; None uses expected counts.
       score: differentiable function of a `Confusion` of fractions of the number of examples.
       k: labels per example; 0 is no constraint.
       iterations: number of rules after the first, >= 1.
+      min_positives: fewest positives (with labels), >= 1, for weights of the label's own.
       where: True where an entry counts; broadcasts to the shape.
+      weights: >= 0, how often an entry counts; broadcast to the shape.
+
+    Returns:
+      A decision; under jit all its numbers are NaN, and nothing is predicted, if a NaN counts.
 
     Raises:
-      ValueError: shapes, k outside 0 to num_labels, `iterations` < 1; in concrete arrays
-        probabilities outside [0, 1] or labels not 0/1.
+      ValueError: shapes, k outside 0 to num_labels, `iterations` or `min_positives` < 1; in
+        concrete arrays probabilities outside [0, 1], labels not 0/1 or negative weights.
 
     Source: Schultheis et al., Consistent Algorithms for Multi-label Classification with Macro-at-k
     Metrics, ICLR 2024; Narasimhan et al., Consistent Multiclass Algorithms for Complex
@@ -267,15 +328,24 @@ def frank_wolfe(
     """
     check_count("k", k, 0)
     check_count("iterations", iterations)
-    p, weight = _population(probabilities, where)
+    check_count("min_positives", min_positives)
+    examples = _shared.prepare(probabilities, labels, where, weights, name="probabilities")
+    p = _shared.check_probabilities(examples.scores)
     _check_k(k, p.shape[-1])
+    score = as_bound(score)
+    weight = _shares(examples.counted, examples.weight, p.dtype)
     if labels is None:
-        truth = p
+        truth, rare, fallback = p, jnp.zeros(p.shape[-1:], bool), jnp.zeros((), p.dtype)
     else:
-        shape = jnp.shape(probabilities)
-        _, y, _ = _shared.prepare(jnp.zeros(shape), labels, _shared.mask_of(where, shape))
-        truth = y.astype(p.dtype)
-    slopes, offsets, mixture, best = _frank_wolfe(p, truth, weight, as_bound(score), k, iterations)
+        truth = examples.labels.astype(p.dtype)
+        rare = _shared.rarer_than(min_positives, examples.labels, examples.weight)
+        _shared.warn_labels(
+            rare, f"have fewer than {min_positives} positives; they take the global threshold"
+        )
+        # The score is one of fractions.
+        fallback = best_global(examples._replace(weight=weight), score, "micro")
+    *numbers, best = _frank_wolfe(p, truth, weight, rare, fallback, score, k, iterations)
+    slopes, offsets, mixture = _shared.spoil(tuple(numbers), examples.any_nan)
     return FrankWolfe(slopes, offsets, mixture, best, k)
 
 
@@ -284,20 +354,27 @@ def _check_k(k: int, num_labels: int) -> None:
         raise ValueError(f"k must be <= the number of labels, {num_labels}, got {k}")
 
 
-def _population(probabilities: Any, where: Any) -> tuple[Array, Array]:
-    """Probabilities [n, labels], 0 where masked, and weights that sum to 1 per full label."""
-    probabilities = _inputs.as_array(probabilities, "probabilities")
-    mask = _shared.mask_of(where, probabilities.shape)
-    p = jnp.where(mask, _shared.check_probabilities(probabilities, mask=mask), 0)
+def _shares(counted: Array, weight: Array | None, dtype: Any) -> Array:
+    """Weights of entries that sum to 1 for a label that counts in all examples."""
+    if weight is None:
+        rows = jnp.maximum(jnp.sum(jnp.any(counted, -1)), 1)
+        return counted.astype(dtype) / rows.astype(dtype)
+    rows = jnp.sum(averaging.mean_weight(averaging.example_mass(weight)))
+    return (weight / jnp.where(rows > 0, rows, 1)).astype(dtype)
+
+
+def _select(k: int, gain: Array, usable: Array) -> Array:
+    """The k usable labels of greatest gain, or all of gain > 0 if k is 0; never NaN."""
+    # A gain of 0 is that of a label nobody has.
+    return _shared.highest(gain, usable & ~jnp.isnan(gain), k) if k else (gain > 0) & usable
+
+
+def _decide_together(
+    k: int, max_sweeps: int, p: Array, usable: Array, score: Score, tolerance: Array
+) -> Array:
     flat = (-1, p.shape[-1])
-    rows = jnp.maximum(jnp.sum(jnp.any(mask.reshape(flat), -1)), 1).astype(p.dtype)
-    return p.reshape(flat), mask.reshape(flat) / rows
-
-
-def _select(gain: Array, k: int) -> Array:
-    """The k labels of greatest gain; all of gain >= 0 if k is 0."""
-    _check_k(k, gain.shape[-1])
-    return _shared.ranks(gain) < k if k else gain >= 0
+    weight = _shares(usable.reshape(flat), None, p.dtype)
+    return _ascend(p.reshape(flat), weight, score, tolerance, k, max_sweeps).reshape(p.shape)
 
 
 def _counts(decided: Array, truth: Array, weight: Array) -> Confusion:
@@ -324,8 +401,8 @@ def _ascend(
         others = jax.tree.map(lambda c, r: jnp.maximum(c - r, 0), counts, contribution(old))
         # Subtracting can leave 1e-9 of a count that is 0, and the ratio of two such remainders
         # is any number. Whole numbers tell where nothing is left.
-        predicted = predicted - old
-        some, some_not = predicted > 0, predicted < rows - counted
+        predicted = predicted - old.astype(predicted.dtype)
+        some, some_not = predicted > 0, predicted < rows - counted.astype(rows.dtype)
         others = Confusion(
             tp=jnp.where(some, others.tp, 0),
             fp=jnp.where(some, others.fp, 0),
@@ -333,8 +410,9 @@ def _ascend(
             tn=jnp.where(some_not, others.tn, 0),
         )
         gain = score(others + positive) - score(others + negative)
-        chosen = _select(jnp.where(counted, gain, -jnp.inf), k) & counted
-        return (others + contribution(chosen), predicted + chosen), chosen
+        chosen = _select(k, gain, counted)
+        predicted = predicted + chosen.astype(predicted.dtype)
+        return (others + contribution(chosen), predicted), chosen
 
     State = tuple[Array, Array, Array, Array]
 
@@ -350,7 +428,7 @@ def _ascend(
         _, _, gained, sweeps = state
         return (gained > tolerance) & (sweeps < max_sweeps)
 
-    start = (_shared.ranks(jnp.where(counted, p, -1)) < k if k else p >= 0) & counted
+    start = _select(k, p, counted)
     utility = jnp.mean(score(_counts(start, p, weight)))
     first = (start, utility, jnp.full_like(utility, jnp.inf), jnp.zeros((), jnp.int32))
     return jax.lax.while_loop(go_on, sweep, first)[0]
@@ -358,22 +436,41 @@ def _ascend(
 
 @functools.partial(jax.jit, static_argnames=["k", "iterations"])
 def _frank_wolfe(
-    p: Array, truth: Array, weight: Array, score: Score, k: int, iterations: int
+    p: Array,
+    truth: Array,
+    weight: Array,
+    rare: Array,
+    fallback: Array,
+    score: Score,
+    k: int,
+    iterations: int,
 ) -> tuple[Array, Array, Array, Array]:
+    # The largest number below the threshold, so that p - below > 0 where p >= threshold.
+    below = scores_of_keys(integer_keys(fallback) - 1)
+    below = jnp.where(fallback < jnp.inf, jnp.where(fallback > 0, below, -1), 1)
+
     def utility(counts: Confusion) -> Array:
         return jnp.mean(score(counts))
 
+    def with_fallback(slope: Array, offset: Array) -> tuple[Array, Array]:
+        others = jnp.sum(~rare).astype(p.dtype)
+        shared = jnp.sum(jnp.where(rare, 0, slope)) / jnp.maximum(others, 1) if k else 1.0
+        shared = jnp.where(shared > 0, shared, 1)
+        return jnp.where(rare, shared, slope), jnp.where(rare, -shared * below, offset)
+
     def decide(slope: Array, offset: Array) -> Confusion:
-        return _counts(_select(slope * p + offset, k), truth, weight)
+        decided = _select(k, slope[None] * p + offset[None], weight > 0)
+        return _counts(decided, truth, weight)
 
     def step(counts: Confusion, _: None) -> tuple[Confusion, tuple[Array, ...]]:
         g = jax.grad(utility)(counts)
         # Predicting a label of probability p gains p (tp - fn) + (1 - p) (fp - tn).
         slope, offset = (g.tp - g.fn) - (g.fp - g.tn), g.fp - g.tn
+        slope, offset = (jnp.where(rare, 0, x) for x in (slope, offset))
         # Only ratios of gains matter; gradients of 1/num_labels each would look like ties.
         scale = jnp.maximum(jnp.max(jnp.abs(slope)), jnp.max(jnp.abs(offset)))
         scale = jnp.where(scale > 0, scale, 1)
-        slope, offset = slope / scale, offset / scale
+        slope, offset = with_fallback(slope / scale, offset / scale)
         new = decide(slope, offset)
         sizes = jnp.linspace(0, 1, _LINE_SEARCH + 1, dtype=p.dtype)
 
@@ -383,12 +480,12 @@ def _frank_wolfe(
         t = sizes[jnp.argmax(jax.vmap(lambda t: utility(mixed(t)))(sizes))]
         return mixed(t), (slope, offset, t, utility(new))
 
-    ones, zeros = jnp.ones(p.shape[-1], p.dtype), jnp.zeros(p.shape[-1], p.dtype)
+    ones, zeros = with_fallback(jnp.ones(p.shape[-1], p.dtype), jnp.zeros(p.shape[-1], p.dtype))
     start = decide(ones, zeros)
     _, (slopes, offsets, sizes, values) = jax.lax.scan(step, start, None, iterations)
     sizes = jnp.concatenate([jnp.ones_like(sizes[:1]), sizes])
     # A rule keeps its share of the mixture through all later steps.
-    kept = jnp.cumprod(jnp.append(1 - sizes[1:], 1)[::-1])[::-1]
+    kept = jnp.cumprod(jnp.append(1 - sizes[1:], jnp.ones_like(sizes[:1]))[::-1])[::-1]
     values = jnp.concatenate([utility(start)[None], values])
     return (
         jnp.concatenate([ones[None], slopes]),

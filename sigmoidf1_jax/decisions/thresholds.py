@@ -9,8 +9,9 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from sigmoidf1_jax import _checks, _inputs
-from sigmoidf1_jax._inputs import Labels, Where
+from sigmoidf1_jax import _checks, _inputs, averaging
+from sigmoidf1_jax._inputs import Labels, Weights, Where
+from sigmoidf1_jax._keys import integer_keys
 from sigmoidf1_jax.decisions import _shared
 from sigmoidf1_jax.decisions._shared import Decided, Scores
 from sigmoidf1_jax.scores import Score
@@ -21,23 +22,39 @@ ThresholdAverage = Literal["micro", "macro", "samples"]
 @functools.partial(jax.tree_util.register_dataclass, data_fields=["threshold"], meta_fields=[])
 @dataclasses.dataclass(frozen=True)
 class Threshold:
-    """Predicts the labels whose score is >= `threshold`, a scalar or [num_labels]."""
+    """Predicts the labels whose score is >= `threshold`, a scalar or [num_labels].
+
+    The threshold +inf predicts nothing, scores of +inf included, and -inf everything. Nothing
+    is predicted by a threshold that is NaN either: in a fit under jit a NaN counted.
+    """
 
     threshold: Float[Array, ""] | Float[Array, " labels"]
 
-    def __call__(self, scores: Scores) -> Decided:
-        """True where a label is predicted, in the scores' shape."""
-        scores = _shared.check_scores(scores)
+    def __call__(self, scores: Scores, *, where: Where = None) -> Decided:
+        """True where a label is predicted, in the scores' shape.
+
+        Args:
+          scores: [..., num_labels], floating.
+          where: True where a label may be predicted; broadcasts to the shape.
+
+        Raises:
+          ValueError: shapes; in concrete arrays NaN scores (traced ones are not predicted).
+        """
+        scores, usable = _shared.to_decide(scores, where)
         # In half precision a float32 threshold could round to the other side of a score.
         scores = scores.astype(jnp.promote_types(scores.dtype, jnp.result_type(self.threshold)))
-        return scores >= _inputs.per_label("threshold", self.threshold, scores)
+        threshold = _inputs.per_label("threshold", self.threshold, scores)
+        # False for +inf and for NaN, whose key can be anything.
+        reachable = threshold < jnp.inf
+        return usable & reachable & (integer_keys(scores) >= integer_keys(threshold))
 
 
 def fixed(threshold: ArrayLike = 0.5) -> Threshold:
     """The decision score >= `threshold`, with nothing to fit.
 
     Args:
-      threshold: scalar or [num_labels], not NaN; 0.5 suits probabilities, 0 suits logits.
+      threshold: scalar or [num_labels], not NaN; 0.5 suits probabilities, 0 suits logits, and
+        +inf predicts nothing.
 
     Raises:
       ValueError: NaN thresholds.
@@ -63,6 +80,7 @@ def global_threshold(
     score: Score | None = None,
     folds: int = 1,
     where: Where = None,
+    weights: Weights = None,
 ) -> Threshold:
     r"""The one threshold that maximises F-beta, or any score, on the given examples.
 
@@ -73,7 +91,7 @@ def global_threshold(
     taken.
 
     Args:
-      scores: [..., num_labels], floating.
+      scores: [..., examples, num_labels], floating.
       labels: same shape, 0 or 1.
       average: the average to maximise: "micro", "macro" or "samples".
       beta: > 0, weight of recall against precision, for the default score F-beta.
@@ -84,14 +102,16 @@ def global_threshold(
         without a positive are left out. Shuffle the examples first if their order means
         something.
       where: True where an entry counts (missing labels, padded rows); broadcasts to the shape.
+      weights: >= 0, how often an entry counts, e.g. [examples, 1]; broadcast to the shape. For
+        average "samples" an example's weight is the mean of its entries', as in the metrics.
 
     Returns:
       A `Threshold` with a scalar threshold; +inf (predict nothing) where no threshold is better
-      than that, as without any counted positive entry.
+      than that, as without any counted positive entry. Under jit it is NaN if a NaN counts.
 
     Raises:
       ValueError: shapes, unknown `average`, `folds` outside 1 to the number of examples; in
-        concrete arrays NaN scores or labels not 0 or 1.
+        concrete arrays NaN scores, labels not 0 or 1 or negative weights.
 
     Source: the folds' mean is SCut by cross-validation in Fan and Lin, A Study on Threshold
     Selection for Multi-label Classification, 2007, on scores that are held out already.
@@ -104,17 +124,10 @@ def global_threshold(
     """
     if average not in get_args(ThresholdAverage):
         raise ValueError(f"average must be 'micro', 'macro' or 'samples', got {average!r}")
-    scores, labels, counted = _shared.prepare(scores, labels, where)
+    examples = _shared.prepare(scores, labels, where, weights)
     chosen = _shared.score_or_f_beta(score, beta)
-    in_fold = _folds(folds, counted)
-    if folds == 1:
-        return Threshold(_best_global(scores, labels, counted, chosen, average))
-    own = jax.vmap(
-        lambda fold: _best_global(
-            jnp.where(fold, scores, -jnp.inf), labels & fold, fold, chosen, average
-        )
-    )(in_fold)
-    return Threshold(_mean_of_folds(own, jnp.any(labels & in_fold, (1, 2))))
+    threshold = best_global(examples, chosen, average, folds)
+    return Threshold(_shared.spoil(threshold, examples.any_nan))
 
 
 def per_label_threshold(
@@ -126,6 +139,7 @@ def per_label_threshold(
     min_positives: int = 1,
     folds: int = 1,
     where: Where = None,
+    weights: Weights = None,
 ) -> Threshold:
     r"""A threshold per label that maximises that label's F-beta, or any score (SCut).
 
@@ -135,7 +149,7 @@ def per_label_threshold(
     noise; outside jit one warning lists such labels.
 
     Args:
-      scores: [..., num_labels], floating.
+      scores: [..., examples, num_labels], floating.
       labels: same shape, 0 or 1.
       beta: > 0, weight of recall against precision, for the default score F-beta.
       score: function of a `Confusion` to maximise instead of F-beta, as in `global_threshold`.
@@ -143,13 +157,16 @@ def per_label_threshold(
       folds: with K > 1, each label's threshold is the mean of those that are best on each of K
         folds (example i is in fold i mod K); folds without a positive of the label are left out.
       where: True where an entry counts; broadcasts to the shape.
+      weights: >= 0, how often an entry counts; broadcast to the shape. For `min_positives` > 1
+        positives count by their weight, too.
 
     Returns:
-      A `Threshold` with thresholds [num_labels].
+      A `Threshold` with thresholds [num_labels]. Under jit those of labels with a NaN that
+      counts are NaN, and so is the global one.
 
     Raises:
       ValueError: shapes, `min_positives` < 1, `folds` outside 1 to the number of examples; in
-        concrete arrays NaN scores or labels not 0/1.
+        concrete arrays NaN scores, labels not 0/1 or negative weights.
 
     Source: Yang, A Study of Thresholding Strategies for Text Categorization, SIGIR 2001; folds
     as in Fan and Lin, 2007, on scores that are held out already.
@@ -162,26 +179,27 @@ def per_label_threshold(
       Array([0.75, 0.25], dtype=float32)
     """
     check_count("min_positives", min_positives)
-    scores, labels, counted = _shared.prepare(scores, labels, where)
+    examples = _shared.prepare(scores, labels, where, weights)
     chosen = _shared.score_or_f_beta(score, beta)
-    in_fold = _folds(folds, counted)
+    in_fold = _folds(folds, examples.counted)
+    keys, y = examples.keys, examples.labels
+
+    def best(fold: Array) -> Array:
+        in_keys = jnp.where(fold, keys, _shared.masked_key(keys))
+        swept = _shared.sweep(in_keys, y & fold, examples.weight, chosen)
+        return _shared.best_threshold(*swept)
+
     if folds == 1:
-        own = _shared.best_threshold(*_shared.sweep(scores, labels, counted, chosen))
+        own = best(examples.counted)
     else:
-        each = jax.vmap(
-            lambda fold: _shared.best_threshold(
-                *_shared.sweep(jnp.where(fold, scores, -jnp.inf), labels & fold, fold, chosen)
-            )
-        )(in_fold)
-        own = _mean_of_folds(each, jnp.any(labels & in_fold, 1))
-    rare = jnp.sum(labels, 0) < min_positives
-    shared = global_threshold(
-        scores, labels, beta=beta, score=score, folds=folds, where=counted
-    ).threshold
+        own = _mean_of_folds(jax.vmap(best)(in_fold), jnp.any(y[None] & in_fold, 1))
+    shared = best_global(examples, chosen, "micro", folds)
+    shared = _shared.spoil(shared, examples.any_nan)
+    rare = _shared.rarer_than(min_positives, y, examples.weight)
     _shared.warn_labels(
         rare, f"have fewer than {min_positives} positives; they take the global threshold"
     )
-    return Threshold(jnp.where(rare, shared, own))
+    return Threshold(jnp.where(rare, shared, _shared.spoil(own, examples.nan)))
 
 
 def check_count(name: str, value: Any, low: int = 1, high: int | None = None) -> None:
@@ -200,27 +218,55 @@ def _folds(folds: int, counted: Array) -> Array:
 
 
 def _mean_of_folds(thresholds: Array, usable: Array) -> Array:
-    """Mean over folds of the usable finite thresholds; +inf if there is none."""
-    usable &= jnp.isfinite(thresholds)
-    total = jnp.sum(jnp.where(usable, thresholds, 0), 0)
-    count = jnp.sum(usable, 0).astype(total.dtype)
-    return jnp.where(count > 0, total / jnp.maximum(count, 1), jnp.inf)
+    """Mean over folds of the usable thresholds below +inf; +inf if there is none."""
+    usable &= thresholds < jnp.inf
+    count = jnp.maximum(jnp.sum(usable, 0), 1).astype(thresholds.dtype)
+    # Divided first: the sum of two of the largest finite thresholds would be +inf.
+    mean = jnp.sum(jnp.where(usable, thresholds / jnp.expand_dims(count, 0), 0), 0)
+    return jnp.where(jnp.any(usable, 0), mean, jnp.inf)
+
+
+def best_global(
+    examples: _shared.Examples, score: Score, average: ThresholdAverage, folds: int = 1
+) -> Array:
+    """The threshold of `global_threshold`."""
+    keys, labels, counted, weight = (
+        examples.keys,
+        examples.labels,
+        examples.counted,
+        examples.weight,
+    )
+    in_fold = _folds(folds, counted)
+    if folds == 1:
+        return _best_global(keys, labels, weight, score, average)
+    own = jax.vmap(
+        lambda fold: _best_global(
+            jnp.where(fold, keys, _shared.masked_key(keys)), labels & fold, weight, score, average
+        )
+    )(in_fold)
+    return _mean_of_folds(own, jnp.any(labels[None] & in_fold, (1, 2)))
 
 
 @functools.partial(jax.jit, static_argnames="average")
 def _best_global(
-    scores: Array, labels: Array, counted: Array, score: Score, average: ThresholdAverage
+    keys: Array, labels: Array, weight: Array | None, score: Score, average: ThresholdAverage
 ) -> Array:
+    counted = keys > _shared.masked_key(keys)
+    example = None
+    if average == "samples" and weight is not None:
+        example, weight = averaging.example_weights(jnp.where(counted, weight, 0))
     # Groups are columns: [entries of a group, groups].
+    grouped: list[Any] = [keys, labels, counted, weight]
     if average == "micro":
-        grouped = [x.reshape(-1, 1) for x in (scores, labels, counted)]
-    else:
-        grouped = [x.T if average == "samples" else x for x in (scores, labels, counted)]
-    ordered, values = _shared.sweep(grouped[0], grouped[1], grouped[2], score)
+        grouped = [x if x is None else x.reshape(-1, 1) for x in grouped]
+    elif average == "samples":
+        grouped = [x if x is None else x.T for x in grouped]
+    ordered, values = _shared.sweep(grouped[0], grouped[1], grouped[3], score)
     # The change of a group's score by its k-th entry; one without counted entries has none.
-    present = jnp.any(grouped[2], 0)
-    change = jnp.where(present, jnp.diff(values, axis=0), 0).ravel()
-    flat = ordered.ravel()
+    change = jnp.where(jnp.any(grouped[2], 0)[None], jnp.diff(values, axis=0), 0)
+    if example is not None:
+        change *= example[None]
+    flat, change = ordered.ravel(), change.ravel()
     order = jnp.argsort(flat, descending=True)
     total = jnp.concatenate([jnp.zeros_like(change[:1]), jnp.cumsum(change[order])])
     return _shared.best_threshold(flat[order][:, None], total[:, None])[0]

@@ -14,16 +14,18 @@ import sigmoidf1_jax as sf
 class Rule:
     name: str
     fit: Callable[..., Any]
-    takes_where: bool = True
+    takes: tuple[str, ...] = ("where", "weights")
+    fits: bool = True
 
     def __str__(self) -> str:
         return self.name
 
 
 d, partial = sf.decisions, functools.partial
+WHERE_ONLY: Any = {"takes": ("where",)}
 
 RULES = [
-    Rule("fixed", lambda scores, labels: d.fixed(0.5), False),
+    Rule("fixed", lambda scores, labels: d.fixed(0.5), (), fits=False),
     *(
         Rule(f"global_threshold/{a}", partial(d.global_threshold, average=a))
         for a in ("micro", "macro", "samples")
@@ -35,18 +37,22 @@ RULES = [
     Rule("lipton_threshold", d.lipton_threshold),
     Rule("lipton_threshold/micro", partial(d.lipton_threshold, average="micro")),
     Rule("lipton_threshold/alone", lambda s, y, **kw: d.lipton_threshold(s, **kw)),
-    Rule("knee_threshold", d.knee_threshold),
-    Rule("top_k", partial(d.top_k, k=2), False),
+    Rule("knee_threshold", d.knee_threshold, **WHERE_ONLY),
+    Rule("top_k", partial(d.top_k, k=2), fits=False),
     Rule("top_k/density", d.top_k),
     Rule("label_count", d.label_count),
-    Rule("f_maximizer", partial(d.f_maximizer, beta=2.0), False),
-    Rule("block_coordinate_ascent", d.block_coordinate_ascent, False),
-    Rule("block_coordinate_ascent/k", partial(d.block_coordinate_ascent, k=2), False),
+    Rule("f_maximizer", partial(d.f_maximizer, beta=2.0), fits=False),
+    Rule("block_coordinate_ascent", d.block_coordinate_ascent, fits=False),
+    Rule("block_coordinate_ascent/k", partial(d.block_coordinate_ascent, k=2), fits=False),
     Rule("frank_wolfe", d.frank_wolfe),
     Rule("frank_wolfe/k", partial(d.frank_wolfe, k=2)),
-    Rule("weighted", lambda scores, labels: d.weighted(2.0, -0.5), False),
-    Rule("conformal_risk", partial(d.conformal_risk, alpha=0.3)),
-    Rule("conformal_risk/per_label", partial(d.conformal_risk, alpha=0.3, per_label=True)),
+    Rule("weighted", lambda scores, labels: d.weighted(2.0, -0.5), (), fits=False),
+    Rule("conformal_risk", partial(d.conformal_risk, alpha=0.3), **WHERE_ONLY),
+    Rule(
+        "conformal_risk/per_label",
+        partial(d.conformal_risk, alpha=0.3, per_label=True),
+        **WHERE_ONLY,
+    ),
     *(
         Rule(f"calibrated/{f.__name__}", partial(d.calibrated, rule=d.f_maximizer, calibrate=f))
         for f in (d.calibration.platt, d.calibration.temperature, d.calibration.isotonic)
