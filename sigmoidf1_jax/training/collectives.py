@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import jax
 import jax.numpy as jnp
 
-from sigmoidf1_jax import _inputs
+from sigmoidf1_jax import _checks
 from sigmoidf1_jax.objective import AxisName, Objective, StatefulObjective
 
 T = TypeVar("T")
@@ -145,7 +145,7 @@ def shared_state(state: T, axis_name: AxisName | None) -> T:
             return jax.lax.pmean(x, axis_name)
         numbers = x.astype(jnp.uint8) if x.dtype == bool else x
         most, least = jax.lax.pmax(numbers, axis_name), jax.lax.pmin(numbers, axis_name)
-        _inputs.check_value(
+        _checks.check_value(
             lambda: jnp.all(most == least),
             most,
             message="integers and keys in a network's state must be equal on all devices",
