@@ -18,6 +18,7 @@ from jaxtyping import Array, Float
 from sigmoidf1_jax import _checks, _inputs
 from sigmoidf1_jax._inputs import Labels, Weights, Where
 from sigmoidf1_jax._keys import integer_keys
+from sigmoidf1_jax._plain import Plain
 from sigmoidf1_jax.decisions import _shared
 from sigmoidf1_jax.decisions._shared import Decided, Scores
 
@@ -32,7 +33,7 @@ _STEEPEST = 40
     jax.tree_util.register_dataclass, data_fields=["slope", "offset"], meta_fields=[]
 )
 @dataclasses.dataclass(frozen=True)
-class Logistic:
+class Logistic(Plain):
     """`sigmoid(slope * score + offset)`, scalars or [num_labels].
 
     NaN, of labels or altogether, where a NaN counted in a fit under jit.
@@ -53,7 +54,7 @@ class Logistic:
     jax.tree_util.register_dataclass, data_fields=["knots", "values"], meta_fields=[]
 )
 @dataclasses.dataclass(frozen=True)
-class Isotonic:
+class Isotonic(Plain):
     """Linear interpolation between `knots` (scores) and `values`, both [n] or [n, num_labels]."""
 
     knots: Float[Array, "*knots"]
@@ -223,7 +224,7 @@ def isotonic(
     jax.tree_util.register_dataclass, data_fields=["calibrator", "decision"], meta_fields=[]
 )
 @dataclasses.dataclass(frozen=True)
-class Calibrated:
+class Calibrated(Plain):
     """`decision(calibrator(scores))`, see `calibrated`."""
 
     calibrator: Any

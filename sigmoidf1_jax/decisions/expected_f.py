@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 from sigmoidf1_jax import _inputs
 from sigmoidf1_jax._inputs import AnyArray, Labels, Weights, Where
 from sigmoidf1_jax._keys import integer_keys
+from sigmoidf1_jax._plain import Plain
 from sigmoidf1_jax.decisions import _shared
 from sigmoidf1_jax.decisions._shared import Decided, Scores
 
@@ -22,7 +23,7 @@ _AT_ONCE = 2**22
 
 @functools.partial(jax.tree_util.register_dataclass, data_fields=["beta"], meta_fields=[])
 @dataclasses.dataclass(frozen=True)
-class FMaximizer:
+class FMaximizer(Plain):
     """Predicts the set of labels of greatest expected F-beta, see `f_maximizer`."""
 
     beta: Float[Array, ""]

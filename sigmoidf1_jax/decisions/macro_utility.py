@@ -14,6 +14,7 @@ from sigmoidf1_jax import scores as score_functions
 from sigmoidf1_jax._bound import as_bound
 from sigmoidf1_jax._inputs import Labels, Weights, Where
 from sigmoidf1_jax._keys import integer_keys, scores_of_keys
+from sigmoidf1_jax._plain import Plain
 from sigmoidf1_jax.confusion import Confusion, soft_confusion
 from sigmoidf1_jax.decisions import _shared
 from sigmoidf1_jax.decisions._shared import Decided, Scores
@@ -27,7 +28,7 @@ _LINE_SEARCH = 100
     jax.tree_util.register_dataclass, data_fields=["slope", "offset"], meta_fields=["k"]
 )
 @dataclasses.dataclass(frozen=True)
-class Weighted:
+class Weighted(Plain):
     """Predicts by the gain `slope * score + offset`, see `weighted`."""
 
     slope: Float[Array, ""] | Float[Array, " labels"]
@@ -132,7 +133,7 @@ def expected_macro_utility(
     meta_fields=["k", "max_sweeps"],
 )
 @dataclasses.dataclass(frozen=True)
-class BlockCoordinateAscent:
+class BlockCoordinateAscent(Plain):
     """Decides all examples of a set together, see `block_coordinate_ascent`."""
 
     score: Any
@@ -220,7 +221,7 @@ def block_coordinate_ascent(
     meta_fields=["k"],
 )
 @dataclasses.dataclass(frozen=True)
-class FrankWolfe:
+class FrankWolfe(Plain):
     """Weighted rules [rules, num_labels] and their mixture, see `frank_wolfe`.
 
     All NaN, which predicts nothing, where a NaN counted in a fit under jit.

@@ -9,6 +9,7 @@ from jaxtyping import Array, Float, Int, Num
 
 from sigmoidf1_jax import _checks, _inputs, _safe
 from sigmoidf1_jax._inputs import AnyArray, Labels, Weights, Where
+from sigmoidf1_jax._plain import Plain
 from sigmoidf1_jax.decisions import _shared
 from sigmoidf1_jax.decisions._shared import Decided, Scores
 from sigmoidf1_jax.decisions.thresholds import check_count
@@ -16,7 +17,7 @@ from sigmoidf1_jax.decisions.thresholds import check_count
 
 @functools.partial(jax.tree_util.register_dataclass, data_fields=["k"], meta_fields=[])
 @dataclasses.dataclass(frozen=True)
-class TopK:
+class TopK(Plain):
     """Predicts exactly the `k` highest scores of an example; of equal scores, lower index first.
 
     `k` is 0, which predicts nothing, where a NaN counted in a fit under jit.
@@ -101,7 +102,7 @@ def top_k(
     meta_fields=["min_labels", "max_labels"],
 )
 @dataclasses.dataclass(frozen=True)
-class LabelCount:
+class LabelCount(Plain):
     """Predicts the k highest scores of each example, with k of the example's own.
 
     A `scale` of NaN predicts nothing: in a fit under jit a NaN counted.

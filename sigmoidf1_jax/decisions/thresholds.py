@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 from sigmoidf1_jax import _checks, _inputs, averaging
 from sigmoidf1_jax._inputs import Labels, Weights, Where
 from sigmoidf1_jax._keys import integer_keys
+from sigmoidf1_jax._plain import Plain
 from sigmoidf1_jax.decisions import _shared
 from sigmoidf1_jax.decisions._shared import Decided, Scores
 from sigmoidf1_jax.scores import Score
@@ -21,7 +22,7 @@ ThresholdAverage = Literal["micro", "macro", "samples"]
 
 @functools.partial(jax.tree_util.register_dataclass, data_fields=["threshold"], meta_fields=[])
 @dataclasses.dataclass(frozen=True)
-class Threshold:
+class Threshold(Plain):
     """Predicts the labels whose score is >= `threshold`, a scalar or [num_labels].
 
     The threshold +inf predicts nothing, scores of +inf included, and -inf everything. Nothing

@@ -257,10 +257,13 @@ def test_a_decision_is_exported_with_a_symbolic_batch_alone_and_behind_a_model(r
 
 
 @rules
-def test_a_decision_pickles(rule):
+def test_a_decision_pickles_compares_and_hashes(rule):
     p, labels = data(3)
     decision = rule.fit(p, labels)
     loaded = pickle.loads(pickle.dumps(decision))
+    assert loaded == decision
+    assert hash(loaded) == hash(decision)
+    assert jax.tree.leaves(decision) == [] or jax.tree.map(lambda x: x + 1, decision) != decision
     assert jax.tree.structure(loaded) == jax.tree.structure(decision)
     np.testing.assert_array_equal(loaded(p), decision(p))
 
