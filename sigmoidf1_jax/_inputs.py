@@ -118,7 +118,7 @@ def entry_weights(
 
             def fine() -> Array:
                 # One broadcasting each, for users who forbid implicit promotion of ranks.
-                ok = jnp.broadcast_to((weights >= 0) & (weights < jnp.inf), shape)
+                ok = jnp.broadcast_to((weights >= 0) & jnp.isfinite(weights), shape)
                 return jnp.all(ok if mask is None else ok | ~mask)
 
             check_value(
