@@ -1,7 +1,6 @@
 """The decision rules that losses are crossed with, all fitted on validation."""
 
 import dataclasses
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -28,21 +27,12 @@ class Rule:
     together: bool = False
 
 
-def _calibrated(rule: Callable[..., Any], with_mask: bool = True, **arguments: Any) -> Any:
+def _calibrated(rule: Callable[..., Any]) -> Any:
     """A rule on probabilities: isotonic calibration suits the scores of any loss."""
-
-    def fit(scores: Scores, labels: Labels, where: Labels) -> Decision:
-        masked = functools.partial(rule, where=where) if with_mask else rule
-        return decisions.calibrated(
-            scores,
-            labels,
-            masked,
-            calibrate=decisions.calibration.isotonic,
-            where=where,
-            **arguments,
-        )
-
-    return fit
+    isotonic = decisions.calibration.isotonic
+    return lambda scores, labels, where: decisions.calibrated(
+        scores, labels, rule, calibrate=isotonic, where=where
+    )
 
 
 def _thresholds(rule: Callable[..., Any], **arguments: Any) -> Any:
@@ -61,10 +51,8 @@ RULES: dict[str, Rule] = {
     "knee": Rule(_thresholds(decisions.knee_threshold)),
     "top_k": Rule(_thresholds(decisions.top_k)),
     "label_count": Rule(_calibrated(decisions.label_count)),
-    "f_maximizer": Rule(_calibrated(decisions.f_maximizer, with_mask=False)),
-    "block_coordinate_ascent": Rule(
-        _calibrated(decisions.block_coordinate_ascent, with_mask=False), together=True
-    ),
+    "f_maximizer": Rule(_calibrated(decisions.f_maximizer)),
+    "block_coordinate_ascent": Rule(_calibrated(decisions.block_coordinate_ascent), together=True),
     "frank_wolfe": Rule(_calibrated(decisions.frank_wolfe)),
     "conformal": Rule(_thresholds(decisions.conformal_risk, alpha=0.2)),
 }

@@ -1,7 +1,7 @@
 """What several decision rules share: checked inputs of fits, sorted sweeps and ranks."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import jax
@@ -219,12 +219,24 @@ def gather(x: Array) -> Array:
     return jax.sharding.reshard(x, NamedSharding(sharding.mesh, PartitionSpec()))
 
 
-def on_its_mesh(function: Callable[..., Array], scores: Array, *args: Any) -> Array:
-    """`function(scores, *args)` of the scores' shape, divided over a mesh as they are."""
+def on_its_mesh(
+    function: Callable[..., Array],
+    scores: Array,
+    *args: Any,
+    axes: Sequence[int | None] | None = None,
+) -> Array:
+    """`function(scores, *args)`, divided over a mesh's Explicit axes as the scores are.
+
+    `axes` holds, for each axis of the result, that of the scores that it is divided like; by
+    default they are the same.
+    """
     sharding = jax.typeof(scores).sharding
     if all(axis is None for axis in sharding.spec):
         return function(scores, *args)
-    return jax.sharding.auto_axes(function, out_sharding=sharding)(scores, *args)
+    axes = range(scores.ndim) if axes is None else axes
+    spec = PartitionSpec(*(None if i is None else sharding.spec[i] for i in axes))
+    out = NamedSharding(sharding.mesh, spec)
+    return jax.sharding.auto_axes(function, out_sharding=out)(scores, *args)
 
 
 def warn_labels(bad: Array, text: str, stacklevel: int = 3) -> None:

@@ -63,7 +63,7 @@ class Isotonic(Plain):
     def __call__(self, scores: Scores) -> Probabilities:
         """Probabilities of the scores' shape, float32 at least; constant beyond the knots."""
         scores = _shared.check_scores(scores)
-        dtype = jnp.promote_types(scores.dtype, jnp.result_type(self.knots, self.values))
+        dtype = _inputs.accumulation_dtype(scores.dtype, self.knots, self.values)
         knots, values = jnp.asarray(self.knots, dtype), jnp.asarray(self.values, dtype)
         if knots.ndim == 2 and knots.shape[-1] != scores.shape[-1]:
             raise ValueError(

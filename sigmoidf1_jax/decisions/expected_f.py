@@ -71,15 +71,13 @@ class FMaximizer(Plain):
                 "matrix must have shape [..., num_labels, num_labels] (sizes 1 to num_labels), "
                 f"got {matrix.shape}"
             )
-        if empty is None:
-            sizes = jnp.arange(1, matrix.shape[-1] + 1, dtype=matrix.dtype)
-            sizes = sizes.reshape((1,) * (matrix.ndim - 2) + sizes.shape)
-            empty = jnp.clip(1 - jnp.sum(jnp.sum(matrix, -2) / sizes, -1), 0, 1)
-        else:
+        if empty is not None:
             empty = _inputs.as_array(empty, "empty")
             if empty.shape != matrix.shape[:-2]:
                 raise ValueError(f"empty must have shape {matrix.shape[:-2]}, got {empty.shape}")
-        return _from_matrix(matrix, empty.astype(matrix.dtype), self.beta)
+            empty = empty.astype(matrix.dtype)
+        axes = range(matrix.ndim - 1)
+        return _shared.on_its_mesh(_from_matrix, matrix, empty, self.beta, axes=axes)
 
 
 def f_maximizer(
@@ -183,7 +181,8 @@ def count_matrix_of_marginals(probabilities: Scores) -> CountMatrix:
              [0.125, 0.125]], dtype=float32)
     """
     p = _shared.check_probabilities(probabilities)
-    return _per_example(_independent_counts, p)
+    per_example = functools.partial(_per_example, _independent_counts)
+    return _shared.on_its_mesh(per_example, p, axes=(*range(p.ndim), None))
 
 
 def _per_example(function: Any, p: Array) -> Array:
@@ -263,8 +262,11 @@ def _from_marginals(p: Array, beta: Array) -> Array:
 
 
 @jax.jit
-def _from_matrix(matrix: Array, empty: Array, beta: Array) -> Array:
+def _from_matrix(matrix: Array, empty: Array | None, beta: Array) -> Array:
     n = matrix.shape[-1]
+    if empty is None:
+        of_size = jnp.arange(1, n + 1, dtype=matrix.dtype).reshape((1,) * (matrix.ndim - 2) + (n,))
+        empty = jnp.clip(1 - jnp.sum(jnp.sum(matrix, -2) / of_size, -1), 0, 1)
     weights = _weights(n, beta, matrix.dtype)
     terms = jnp.matmul(matrix, weights, precision=jax.lax.Precision.HIGHEST)
     by_size = jnp.swapaxes(terms, -1, -2)  # [..., k - 1, labels]

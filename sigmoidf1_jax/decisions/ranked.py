@@ -233,17 +233,21 @@ def counts_from_logits(
     """
     logits = _shared.check_scores(count_logits, "count_logits")
     logits = logits.astype(_inputs.accumulation_dtype(logits.dtype))
-    p = jax.nn.softmax(logits, axis=-1)
-    if how == "mode":
-        count = jnp.argmax(p, -1).astype(p.dtype)
-    elif how == "median":
-        count = jnp.argmax(jnp.cumsum(p, -1) >= 0.5, -1).astype(p.dtype)
-    elif how == "mean":
-        sizes = jnp.arange(p.shape[-1], dtype=p.dtype)
-        count = jnp.sum(p * sizes.reshape((1,) * (p.ndim - 1) + sizes.shape), -1)
-    else:
+    if how not in ("median", "mode", "mean"):
         raise ValueError(f"how must be 'median', 'mode' or 'mean', got {how!r}")
-    return _shared.spoil(count, jnp.sum(p, -1))
+
+    def count(logits: Array) -> Array:
+        p = jax.nn.softmax(logits, axis=-1)
+        if how == "mode":
+            found = jnp.argmax(p, -1).astype(p.dtype)
+        elif how == "median":
+            found = jnp.argmax(jnp.cumsum(p, -1) >= 0.5, -1).astype(p.dtype)
+        else:
+            sizes = jnp.arange(p.shape[-1], dtype=p.dtype)
+            found = jnp.sum(p * sizes.reshape((1,) * (p.ndim - 1) + sizes.shape), -1)
+        return _shared.spoil(found, jnp.sum(p, -1))
+
+    return _shared.on_its_mesh(count, logits, axes=range(logits.ndim - 1))
 
 
 def _sums(examples: _shared.Examples, values: Array) -> tuple[Array, Array]:

@@ -43,7 +43,7 @@ class Threshold(Plain):
         """
         scores, usable = _shared.to_decide(scores, where)
         # In half precision a float32 threshold could round to the other side of a score.
-        scores = scores.astype(jnp.promote_types(scores.dtype, jnp.result_type(self.threshold)))
+        scores = scores.astype(_inputs.accumulation_dtype(scores.dtype, self.threshold))
         threshold = _inputs.per_label("threshold", self.threshold, scores)
         # False for +inf and for NaN, whose key can be anything.
         reachable = threshold < jnp.inf

@@ -92,6 +92,52 @@ def test_masked_entries_do_not_count(fit):
     np.testing.assert_allclose(masked(s)[:, 1], subset(s)[:, 1], atol=2e-5)
 
 
+@pytest.mark.parametrize("scale", [1e-30, 1e-7, 1e19, 1e30])
+@pytest.mark.parametrize("fit", FITS, ids=lambda f: f.__name__)
+def test_a_calibration_is_the_same_in_any_unit(fit, scale):
+    s, labels = logits_and_labels(9, n=60)
+    scaled = s * np.float32(scale)
+    new = np.linspace(-3, 3, 12, dtype=np.float32).reshape(4, 3)
+    # Rounding of the scaled scores moves the flat minimum, as in jitted and eager fits.
+    np.testing.assert_allclose(
+        fit(scaled, labels)(new * np.float32(scale)), fit(s, labels)(new), atol=1e-3
+    )
+    assert float(np.ptp(fit(s, labels)(new))) > 0.3
+
+
+def test_platt_of_scores_far_from_zero_is_that_of_their_differences():
+    s, labels = logits_and_labels(10, n=60)
+    far = np.round(s * 16) / 16 + 4096
+    # Differences are exact; the offset is of the order of 4096 slopes.
+    np.testing.assert_allclose(
+        calibration.platt(far, labels)(far),
+        calibration.platt(far - 4096, labels)(far - 4096),
+        atol=2e-3,
+    )
+
+
+def test_one_score_that_differs_is_not_a_constant():
+    s = np.zeros((50, 1), np.float32)
+    s[0], labels = 1e-30, np.zeros((50, 1), int)
+    labels[0] = 1
+    p = np.asarray(calibration.platt(s, labels)(s))
+    assert p[0, 0] > 0.5 > p[1, 0]
+
+
+def test_calibrated_gives_masks_and_weights_to_the_calibrator_and_the_rule():
+    s, labels = logits_and_labels(11, n=60)
+    where = np.ones(s.shape, bool)
+    where[40:] = False
+    spoiled, wrong = np.where(where, s, np.nan), np.where(where, labels, 7)
+    subset = d.calibrated(s[:40], labels[:40], d.per_label_threshold)
+    masked = d.calibrated(spoiled, wrong, d.per_label_threshold, where=where)
+    np.testing.assert_allclose(masked.decision.threshold, subset.decision.threshold, atol=1e-4)
+    weighted = d.calibrated(spoiled, wrong, d.per_label_threshold, weights=where.astype(np.float32))
+    np.testing.assert_allclose(weighted.decision.threshold, subset.decision.threshold, atol=1e-4)
+    with pytest.raises(TypeError, match="weights"):
+        d.calibrated(s, labels, d.conformal_risk, weights=np.ones(s.shape))
+
+
 def test_infinite_scores_and_no_entries_raise():
     s, labels = logits_and_labels(7, n=10)
     with pytest.raises(ValueError, match="labels must have an entry that counts"):

@@ -16,7 +16,7 @@ def test_the_curve_holds_medians_and_quartiles_of_sorted_scores():
     np.testing.assert_allclose(curve.upper, np.quantile(ordered, 0.75, 0), rtol=1e-5)
 
 
-@pytest.mark.parametrize("scale", [1.0, 1e-3, 50.0])
+@pytest.mark.parametrize("scale", [1.0, 1e-3, 50.0, 1e-30, 1e30])
 def test_the_knee_is_the_point_farthest_from_the_chord_in_any_scale(scale):
     curve = np.array([1.0, 0.9, 0.35, 0.2, 0.1, 0.05, 0.0], np.float32)
     x = np.linspace(0, 1, 7)
@@ -36,8 +36,13 @@ def test_the_label_at_the_knee_is_predicted():
 
 @pytest.mark.parametrize(
     "scores",
-    [np.full((4, 3), 0.5), np.tile([0.75, 0.5, 0.25], (4, 1)), np.tile([0.7, 0.1], (4, 1))],
-    ids=["constant", "straight", "two labels"],
+    [
+        np.full((4, 3), 0.5),
+        np.tile([0.75, 0.5, 0.25], (4, 1)),
+        np.tile([0.7, 0.1], (4, 1)),
+        np.tile(1000 + np.arange(8) / 70, (4, 1)),
+    ],
+    ids=["constant", "straight", "two labels", "straight far from zero"],
 )
 def test_without_a_knee_the_global_threshold_is_taken_with_a_warning(scores):
     scores = scores.astype(np.float32)

@@ -1,3 +1,4 @@
+import dataclasses
 import functools
 import itertools
 
@@ -119,6 +120,50 @@ def test_the_mixture_of_frank_wolfe_reaches_the_best_macro_f1_without_a_budget()
     assert float(utility(decision(p), p)) >= best - 5e-3
     drawn = decision(jnp.tile(jnp.asarray(p), (200, 1)), key=jax.random.key(0))
     assert float(utility(drawn, jnp.tile(jnp.asarray(p), (200, 1)))) >= best - 2e-2
+
+
+@pytest.mark.parametrize("k", [0, 2])
+def test_frank_wolfe_gives_labels_without_positives_the_global_threshold_with_one_warning(k):
+    p, labels = data(6, n=60)
+    labels[:, 1] = labels[:, 3] = 0
+    labels[7, 3] = 1
+    with pytest.warns(UserWarning, match=r"labels \[1, 3\] have fewer than 2") as record:
+        decision = d.frank_wolfe(p, labels, k=k, min_positives=2)
+    assert len(record) == 1
+    shared = d.global_threshold(p, labels)
+    if k == 0:
+        for rule in range(decision.mixture.shape[0]):
+            one = dataclasses.replace(decision, best=jnp.asarray(rule))
+            np.testing.assert_array_equal(one(p)[:, [1, 3]], shared(p)[:, [1, 3]])
+        # On a score that is the threshold itself, too.
+        at = np.full((1, 5), shared.threshold)
+        assert bool(decision(at)[0, 1])
+        assert not bool(decision(np.nextafter(at, np.float32(0)))[0, 1])
+    else:
+        np.testing.assert_array_equal(decision(p).sum(-1), 2)
+        # Such a label is above its place in the others' order for hardly anybody.
+        assert decision(p)[:, 1].mean() < 0.5
+
+
+def test_labels_that_nobody_has_are_predicted_for_nobody():
+    p, labels = data(6, n=40)
+    with pytest.warns(UserWarning, match="have fewer than 1 positives"):
+        assert not d.frank_wolfe(p, labels * 0)(p).any()
+    p[:, 2] = 0
+    for decision in (
+        d.frank_wolfe(p),
+        d.block_coordinate_ascent(),
+        d.block_coordinate_ascent(max_sweeps=0),
+        d.block_coordinate_ascent(score=sf.scores.accuracy),
+    ):
+        decided = decision(p)
+        assert not decided[:, 2].any()
+        assert decided.any()
+
+
+def test_a_label_that_gains_nothing_is_not_predicted():
+    decision = d.weighted(jnp.asarray([1.0, 0.0, 1.0]), jnp.asarray([-0.5, 0.0, 0.5]))
+    np.testing.assert_array_equal(decision(jnp.full(3, 0.5)), [False, False, True])
 
 
 def test_bad_arguments_raise():

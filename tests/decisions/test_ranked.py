@@ -74,6 +74,24 @@ def test_a_count_head_decides_by_median_mode_or_mean():
         d.counts_from_logits(logits, how="max")
 
 
+def test_counts_pass_over_masked_labels():
+    p = jnp.asarray([[0.9, 0.8, 0.7, 0.1]])
+    where = jnp.asarray([[False, True, True, True]])
+    # Their probabilities sum to 1.6, without the mask to 2.5.
+    np.testing.assert_array_equal(d.label_count()(p, where=where), [[False, True, True, False]])
+    np.testing.assert_array_equal(
+        d.label_count()(p, jnp.asarray([1]), where=where), [[False, True, False, False]]
+    )
+    decided = d.label_count(min_labels=4)(p, where=where)
+    np.testing.assert_array_equal(decided, where)
+
+
+def test_subnormal_scores_are_told_apart():
+    scores = jnp.asarray([[1e-45, 3e-45, -1e-40, 0.0]])
+    np.testing.assert_array_equal(d.top_k(k=1)(scores), [[False, True, False, False]])
+    np.testing.assert_array_equal(d.top_k(k=3)(scores), [[True, True, False, True]])
+
+
 def test_label_count_refuses():
     p, labels = data(4)
     with pytest.raises(ValueError, match="fitted on both scores and labels"):

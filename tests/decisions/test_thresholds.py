@@ -166,6 +166,45 @@ def test_no_positives_at_all_predict_nothing():
         assert not bool(d.per_label_threshold(p, labels)(p).any())
 
 
+def test_nothing_is_predicted_by_an_infinite_threshold_not_even_infinite_scores():
+    scores = jnp.asarray([[jnp.inf, 1.0, -jnp.inf]])
+    labels = jnp.zeros((1, 3), int)
+    assert not d.global_threshold(scores, labels)(scores).any()
+    assert not d.fixed(np.inf)(scores).any()
+    with pytest.warns(UserWarning, match=r"labels \[0, 1, 2\]"):
+        assert not d.per_label_threshold(scores, labels)(scores).any()
+    assert d.fixed(-np.inf)(scores).all()
+
+
+def test_infinite_scores_are_scores():
+    scores = jnp.asarray([[jnp.inf], [3e38], [0.0], [-jnp.inf]])
+    # The best threshold lies above the largest finite score, at -inf, and in between.
+    for labels, last in (([1, 0, 0, 0], 1), ([1, 0, 1, 1], 4), ([1, 1, 0, 0], 2)):
+        y = jnp.asarray(labels)[:, None]
+        for fit in (d.global_threshold, d.per_label_threshold):
+            decided = fit(scores, y)(scores)[:, 0]
+            np.testing.assert_array_equal(decided, np.arange(4) < last)
+
+
+def test_thresholds_that_are_nan_predict_nothing():
+    scores = jnp.asarray([[-jnp.inf, 0.5, jnp.inf]])
+    for nan in (np.float32(np.nan), -np.float32(np.nan)):
+        decided = d.Threshold(jnp.asarray([nan, 0.25, nan]))(scores)
+        np.testing.assert_array_equal(decided, [[False, True, False]])
+
+
+def test_examples_weigh_as_the_mean_of_their_entries_in_the_samples_average():
+    p, labels = data(20)
+    weights = np.random.default_rng(0).integers(1, 4, 24)[:, None].astype(np.float32)
+    value = average_f("samples", 1.0)
+    repeated = [np.repeat(x, weights[:, 0].astype(int), 0) for x in (p, labels)]
+    _, best = brute_force(*repeated, value)
+    decided = np.asarray(
+        d.global_threshold(p, labels, average="samples", weights=weights)(repeated[0])
+    )
+    assert value(decided, repeated[1]) == pytest.approx(best, abs=2e-6)
+
+
 def test_masked_entries_do_not_count():
     p, labels = data(19)
     where = np.random.default_rng(0).random(p.shape) < 0.7
