@@ -129,10 +129,9 @@ def entry_weights(
 
 
 def _check_broadcast(x: Array, shape: tuple[int, ...], name: str) -> None:
-    try:
-        fits = np.broadcast_shapes(x.shape, shape) == tuple(shape)
-    except ValueError:
-        fits = False
+    # NumPy's broadcast_shapes knows no symbolic sizes.
+    last = shape[len(shape) - x.ndim :]
+    fits = len(last) == x.ndim and all(a in (1, b) for a, b in zip(x.shape, last, strict=True))
     if not fits:
         raise ValueError(f"{name} must broadcast to the labels' shape {shape}, got {x.shape}")
 
