@@ -3,10 +3,19 @@
 `decisions.x(scores, labels, ...) -> decision` fits on held-out scores, and
 `decision(scores) -> bool[..., num_labels]` decides. Scores are probabilities, logits or any
 other numbers that grow with the belief in a label; a decision applies to the kind of scores it
-was fitted on. Decisions are frozen pytrees: jit, vmap over seeds, save and load them.
+was fitted on. Decisions are frozen pytrees: jit, vmap over seeds, pickle, export, save and load
+them.
 
-Rules whose first argument is `probabilities` need calibrated ones: `calibrated` puts a
-calibrator of `decisions.calibration` in front of any rule.
+Arguments have one name for one thing. `scores` are any numbers; `probabilities` are scores in
+[0, 1] that should be calibrated (`label_count`'s scores are, too, unless counts are given):
+`calibrated` puts a calibrator of `decisions.calibration` in front of any rule. In a fit `where`
+says which entries count and `weights` how often; when deciding, `where` says which labels may be
+predicted. Rules that fit nothing take all of these as well, so that rules can be exchanged.
+
+Under jit, where no value can be checked, a NaN that counts makes the numbers fitted on it NaN, and
+such a decision predicts nothing: for the labels concerned, or at all. A NaN score is not
+predicted. Outside jit both raise ValueError. Masked entries and those of weight 0 can hold
+anything.
 """
 
 from sigmoidf1_jax.decisions import calibration

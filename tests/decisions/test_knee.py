@@ -40,7 +40,7 @@ def test_the_label_at_the_knee_is_predicted():
         np.full((4, 3), 0.5),
         np.tile([0.75, 0.5, 0.25], (4, 1)),
         np.tile([0.7, 0.1], (4, 1)),
-        np.tile(1000 + np.arange(8) / 70, (4, 1)),
+        np.tile(1000 + np.arange(13) / 70, (4, 1)),
     ],
     ids=["constant", "straight", "two labels", "straight far from zero"],
 )
