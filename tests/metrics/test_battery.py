@@ -165,7 +165,7 @@ def test_weights_of_labels_are_refused_where_they_cancel(case):
     average = case.name.rpartition("/")[2]
     if average in ("macro", "None", "skip", "matthews"):
         for given in (weights, weights[None]):
-            with pytest.raises(ValueError, match="weigh labels, which cancels in average="):
+            with pytest.raises(ValueError, match="weigh labels, which cancels"):
                 case.metric(p, y, weights=given)
     else:
         case.metric(p, y, weights=weights)
