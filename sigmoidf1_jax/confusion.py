@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Num
 
 from sigmoidf1_jax import _blocks, _checks, _inputs
-from sigmoidf1_jax._inputs import Labels, Weights, Where
+from sigmoidf1_jax._inputs import AnyArray, Labels, Weights, Where
 
 
 @functools.partial(
@@ -66,7 +66,7 @@ def _float_of(x: Any) -> Any:
 
 
 def confusion(
-    decisions: Num[Array, "*batch labels"] | Bool[Array, "*batch labels"],
+    decisions: Num[AnyArray, "*batch labels"] | Bool[AnyArray, "*batch labels"],
     labels: Labels,
     *,
     where: Where = None,

@@ -57,8 +57,7 @@ def lipton_threshold(
     Measure, ECML 2014.
 
     Example:
-      >>> import jax
-    import jax.numpy as jnp
+      >>> import jax.numpy as jnp
       >>> lipton_threshold(jnp.array([[0.5, 1.0], [0.5, 0.0]]), average="macro").threshold
       Array([0.33333334, 0.5       ], dtype=float32)
     """

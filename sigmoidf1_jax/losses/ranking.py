@@ -10,7 +10,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
 from sigmoidf1_jax import _inputs, _safe, averaging
-from sigmoidf1_jax._inputs import Labels, Logits, Weights, Where
+from sigmoidf1_jax._inputs import AnyArray, Labels, Logits, Weights, Where
 from sigmoidf1_jax._plain import number
 from sigmoidf1_jax.label_parts import LabelParts
 from sigmoidf1_jax.losses._define import (
@@ -215,7 +215,7 @@ def zlpr(sums: LabelSums) -> Float[Array, "*batch"]:
 
 def zlpr_sparse(
     logits: Logits,
-    indices: Int[Array, "*batch positives"],
+    indices: Int[AnyArray, "*batch positives"],
     *,
     where: Where = None,
     weights: Weights = None,

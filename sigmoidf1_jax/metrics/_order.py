@@ -89,7 +89,7 @@ def ordered(
     negative = ~positive
     if mask is not None:
         counted = jnp.sum(mask, -1, dtype=jnp.int32, keepdims=True)
-        negative &= jnp.arange(scores.shape[-1], dtype=jnp.int32) < counted
+        negative &= jnp.arange(scores.shape[-1], dtype=jnp.int32)[None] < counted
     return Ordered(first, positive.astype(jnp.int32), negative.astype(jnp.int32))
 
 

@@ -217,7 +217,9 @@ def example_weight(prepared: Ranking | Decided) -> Float[Array, " examples"]:
 
 def with_nan(values: Array, prepared: Ranking | Decided, axis: int | None) -> Array:
     """`values`, computed from sums over `axis` of the entries, NaN where one of those is NaN."""
-    return values if prepared.nan is None else values + jnp.sum(prepared.nan, axis)
+    if prepared.nan is None:
+        return values
+    return values + jnp.sum(prepared.nan, axis).astype(values.dtype)
 
 
 def example_mean(

@@ -187,7 +187,10 @@ def _parts(ranked: Ranking, decided: Decided, ks: tuple[int, ...], *, resampled:
         per_example,
         areas.defined | jnp.isnan(unknown),
         by_label,
-        *(None if x.nan is None else jnp.sum(x.nan, 0) for x in (decided, ranked)),
+        *(
+            None if x.nan is None else jnp.sum(x.nan, 0).astype(ranked.dtype)
+            for x in (decided, ranked)
+        ),
     )
 
 

@@ -64,8 +64,10 @@ RANKINGS = (
 def reported(names: tuple[str, ...], **options: Any) -> Callable[..., Any]:
     def metric(predictions, labels, **given):
         # As scores and as decisions; the parts of the report depend on one of them each.
-        scores = predictions.astype("float32") if names is SETS else predictions
-        values = m.report(scores, labels, predictions > 0.5, k=(1, 3), **given, **options)
+        decided = names is SETS
+        scores = predictions.astype("float32") if decided else predictions
+        decisions = predictions if decided else predictions > 0.5
+        values = m.report(scores, labels, decisions, k=(1, 3), **given, **options)
         return {name: values[name] for name in names}
 
     return metric

@@ -80,6 +80,16 @@ def test_propensities_have_one_entry_per_label():
         m.psp_at_k(SCORES, LABELS, 1, -np.ones(3))
 
 
+def test_label_counts_of_propensities_are_checked():
+    for counts, examples, match in (
+        ([], 10, "must have shape"), (3.0, 10, "must have shape"),
+        ([[1, 2]], 10, "must have shape"),
+        ([1, -1], 10, "must be >= 0"), ([1, np.nan], 10, "must be >= 0"), ([1], 0, "num_examples"),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=match):
+            m.inverse_propensity(counts, examples)
+
+
 def test_sketches_name_bad_bins():
     with pytest.raises(ValueError, match="num_bins must be even"):
         m.score_histogram(SCORES, LABELS, num_bins=5)

@@ -96,6 +96,21 @@ def test_intervals_cover_the_truth_nineteen_times_in_twenty():
     assert covered >= 50
 
 
+def test_the_interval_of_a_nan_is_nan():
+    scores, labels, decisions = data()
+    scores[3, 1] = np.nan
+    estimates = jax.jit(
+        lambda *x: m.report(*x, k=(1,), bootstrap=5, key=jax.random.key(0))
+    )(scores, labels, decisions)  # fmt: skip
+    # A resample without that example is finite, but no sample of this value.
+    for name in ("average_precision/macro", "coverage_error", "ndcg_at_k/1"):
+        assert np.isnan(estimates[name]).all()
+    # Decisions were made without it.
+    assert np.isfinite(estimates["f1/macro"]).all()
+    with pytest.raises(ValueError, match="scores must not be NaN"):
+        m.report(scores, labels, decisions)
+
+
 def test_padding_does_not_change_the_distribution_of_intervals():
     scores, labels, decisions = data(n=60)
     pad = np.zeros((60, 6), np.float32)

@@ -1,6 +1,6 @@
-"""Run by test_explicit.py in a process with 8 virtual devices; prints what fails.
+"""Run by test_decisions.py in a process with 8 virtual devices; prints what fails.
 
-Metrics and decisions of arrays that say in their type how they are divided: examples over
+Decisions of arrays that say in their type how they are divided: examples over
 devices, and examples and labels. They equal those of one device.
 """
 
@@ -13,16 +13,8 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from tests.decisions.cases import RULES
 from tests.decisions.cases import data as scores_and_labels
-from tests.metrics.cases import CASES
 
 MESHES = [((8,), ("batch",), "outside"), ((4, 2), ("batch", "label"), "inside")]
-
-
-def of_metric(case):
-    def function(p, y, where):
-        return case.metric(p > 0.5 if case.decided else p, y, where=where)
-
-    return function
 
 
 def of_rule(rule):
@@ -52,14 +44,13 @@ def problems(function, arrays, expected, shape, names, way):
 def main():
     p, labels = scores_and_labels(0, num_labels=4)
     arrays = p, labels, np.ones(p.shape, bool)
-    functions = {f"metric {c}": of_metric(c) for c in CASES}
-    functions |= {f"decision {r}": of_rule(r) for r in RULES}
     failures = []
-    for name, function in functions.items():
+    for rule in RULES:
+        function = of_rule(rule)
         expected = jax.jit(function)(*arrays)
         for mesh in MESHES:
-            failures += [f"{name} {x}" for x in problems(function, arrays, expected, *mesh)]
-    print("\n".join(failures) or f"{len(functions)} metrics and decisions agree")
+            failures += [f"{rule} {x}" for x in problems(function, arrays, expected, *mesh)]
+    print("\n".join(failures) or f"{len(RULES)} decision rules agree")
     return bool(failures)
 
 

@@ -1,0 +1,7 @@
+"""Decisions on meshes with Explicit axes."""
+
+from tests.multi_device import devices
+
+
+def test_decisions_on_explicit_meshes_equal_one_device():
+    assert "agree" in devices.check("tests.multi_device.check_decisions")

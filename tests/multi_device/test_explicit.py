@@ -1,7 +1,0 @@
-"""Metrics and decisions on meshes with Explicit axes."""
-
-from tests.multi_device import devices
-
-
-def test_metrics_and_decisions_on_explicit_meshes_equal_one_device():
-    assert "agree" in devices.check("tests.multi_device.check_explicit")
