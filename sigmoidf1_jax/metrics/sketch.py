@@ -238,7 +238,7 @@ def roc_auc_bounds(
     """
     of = _labels(histogram, average, undefined)
     low, high = (_pairs(of, below) for below in (of.above[0], of.through[0]))
-    error = _error(histogram)
+    error = _error(histogram, average)
     bounds = low * (1 - error), high * (1 + error)
     return _bounds(_order.roc_auc, bounds, of, average, undefined)
 
@@ -258,13 +258,13 @@ def average_precision_bounds(
     best = of.positive * _safe.ratio(tp, tp + fp_above)
     worst = of.positive - fp * jnp.log1p(_safe.ratio(of.positive, before + fp))
     low, high = (_safe.ratio(_tree_sum(x), of.found) for x in (worst, best))
-    error = _error(histogram)
+    error = _error(histogram, average)
     # `worst` is a difference of numbers of at most p: its error is one of p, not of itself.
     bounds = low - error, high * (1 + error)
     return _bounds(_order.average_precision, bounds, of, average, undefined)
 
 
-def _error(histogram: ScoreHistogram) -> float:
+def _error(histogram: ScoreHistogram, average: Average | None) -> float:
     """More than the relative error of a bound's computation, averages over labels included.
 
     With L = log2(bins * labels) and u half of eps, errors are at most (2L + 1) u for sums from
@@ -274,8 +274,9 @@ def _error(histogram: ScoreHistogram) -> float:
     """
     labels, bins = histogram.positive.shape
     roundings = 8 * (labels * bins).bit_length() + 32
-    blocks = max(1, math.ceil(math.log(labels, 256))) * min(labels, 257)
-    return (roundings + 2 * blocks + 8) * float(jnp.finfo(jnp.result_type(float)).eps) / 2
+    if average in ("macro", "weighted"):
+        roundings += 2 * max(1, math.ceil(math.log(labels, 256))) * min(labels, 257) + 8
+    return roundings * float(jnp.finfo(jnp.result_type(float)).eps) / 2
 
 
 def _bounds(

@@ -82,8 +82,7 @@ def test_propensities_have_one_entry_per_label():
 
 def test_label_counts_of_propensities_are_checked():
     for counts, examples, match in (
-        ([], 10, "must have shape"), (3.0, 10, "must have shape"),
-        ([[1, 2]], 10, "must have shape"),
+        ([], 10, "have shape"), (3.0, 10, "have shape"), ([[1, 2]], 10, "have shape"),
         ([1, -1], 10, "must be >= 0"), ([1, np.nan], 10, "must be >= 0"), ([1], 0, "num_examples"),
     ):  # fmt: skip
         with pytest.raises(ValueError, match=match):
