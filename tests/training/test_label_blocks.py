@@ -119,16 +119,25 @@ FLOAT32 = 1e-6
     [
         ({}, LABELS),
         ({}, 1),
-        ({"weights": np.linspace(0, 2, LABELS)}, LABELS),
+        ({"weights": np.linspace(0, 2, LABELS)[None].repeat(BATCH, 0)}, LABELS),
         ({"where": np.arange(BATCH)[:, None] != 2, "weights": 3.0}, LABELS),
         ({"where": np.zeros(LABELS, bool)}, LABELS),
     ],
-    ids=["plain", "one label", "weights of labels", "mask of examples", "nothing counts"],
+    ids=["plain", "one label", "weights of entries", "mask of examples", "nothing counts"],
 )
 def test_float32_masks_and_weights_that_are_not_broadcast(options, labels):
     layer, y = data(np.float32, labels)
     options = {k: jnp.asarray(v) for k, v in options.items()}
     assert_equal(*both(MIX, layer, y, 6, **options), FLOAT32)
+
+
+def test_weights_of_labels_are_cut_and_refused_where_they_cancel():
+    layer, y = data(np.float32)
+    weights = jnp.linspace(0, 2, LABELS)
+    weighted = sf.objectives.soft_f1(average="weighted") + sf.objectives.binary_cross_entropy()
+    assert_equal(*both(weighted, layer, y, 6, weights=weights), FLOAT32)
+    with pytest.raises(ValueError, match="weigh labels, which cancels"):
+        both(MIX, layer, y, 6, weights=weights)
 
 
 def test_a_batch_without_positives():
