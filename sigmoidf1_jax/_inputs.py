@@ -223,7 +223,7 @@ def whole_rows(x: Array) -> Array:
 
 
 def replicated(x: Array) -> Array:
-    """`x` whole on every device, for what compares all its entries; see `whole_rows`."""
+    """`x` whole on every device, for what sorts or pools all its entries; see `whole_rows`."""
     return _laid_out(x) if any(jax.typeof(x).sharding.spec) else x
 
 

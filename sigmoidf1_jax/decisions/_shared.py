@@ -152,12 +152,12 @@ def prepare(
 
     `labels` may be None: they are all False then.
     """
-    scores = gather(_inputs.as_array(scores, name))
+    scores = _inputs.replicated(_inputs.as_array(scores, name))
     _inputs.check_floating(scores, name)
     if labels is None:
         check_examples(scores, name)
         labels = jnp.zeros(scores.shape, bool)
-    labels = gather(_inputs.as_array(labels, "labels"))
+    labels = _inputs.replicated(_inputs.as_array(labels, "labels"))
     _inputs.check_same_shape(scores, labels, name)
     check_examples(scores, name)
     dtype = _inputs.accumulation_dtype(scores.dtype)
@@ -187,7 +187,7 @@ def counted_labels(
 ) -> tuple[Array | None, Array | None]:
     """Checks labels [..., num_labels]; which of them count and with what weight, None for all 1."""
     where, weights = (
-        x if x is None else gather(_inputs.as_array(x, name))
+        x if x is None else _inputs.replicated(_inputs.as_array(x, name))
         for x, name in ((where, "where"), (weights, "weights"))
     )
     mask, weight = _inputs.entry_weights(labels.shape, dtype, where, weights)
@@ -205,18 +205,6 @@ def spoil(fitted: T, nan: Array) -> T:
         return jnp.where(jnp.isnan(own), own.astype(x.dtype), x)
 
     return jax.tree.map(one, fitted)
-
-
-def gather(x: Array) -> Array:
-    """`x` as it is, or on every device if axes of a mesh are Explicit.
-
-    A fit sorts and pools over examples: nothing that could keep them where they are. JAX wants
-    that said where a mesh's axes are Explicit, and does it by itself where they are Auto.
-    """
-    sharding = jax.typeof(x).sharding
-    if all(axis is None for axis in sharding.spec):
-        return x
-    return jax.sharding.reshard(x, NamedSharding(sharding.mesh, PartitionSpec()))
 
 
 def on_its_mesh(

@@ -115,8 +115,8 @@ def expected_macro_utility(
       >>> expected_macro_utility(p >= 0.5, p)
       Array(0.75, dtype=float32)
     """
-    probabilities = _shared.gather(_inputs.as_array(probabilities, "probabilities"))
-    decided = _shared.gather(_inputs.as_array(decided, "decided"))
+    probabilities = _inputs.replicated(_inputs.as_array(probabilities, "probabilities"))
+    decided = _inputs.replicated(_inputs.as_array(decided, "decided"))
     _inputs.check_same_shape(decided, probabilities, "decided")
     mask = None if where is None else _shared.mask_of(where, probabilities.shape)
     p = _shared.check_probabilities(probabilities, mask=mask)

@@ -4,7 +4,6 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.sharding import NamedSharding, PartitionSpec
 from jaxtyping import Array, Bool, Float, Int
 
 from sigmoidf1_jax import _checks, _inputs, averaging
@@ -110,12 +109,7 @@ def as_array(x: Any, name: str) -> Array:
 
     There, sorting, gathering and cutting of a sharded axis are errors, not a choice of XLA's.
     """
-    x = _inputs.as_array(x, name)
-    sharding = jax.typeof(x).sharding
-    if all(axis is None for axis in sharding.spec):
-        return x
-    whole = NamedSharding(sharding.mesh, PartitionSpec(*(None,) * x.ndim))
-    return jax.sharding.reshard(x, whole)
+    return _inputs.replicated(_inputs.as_array(x, name))
 
 
 def _check_shape(first: Array, labels: Array, name: str) -> None:
