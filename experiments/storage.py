@@ -1,5 +1,7 @@
 """Results on disk: a folder per configuration, written atomically, so that runs can resume."""
 
+import contextlib
+import fcntl
 import hashlib
 import importlib.metadata
 import json
@@ -7,6 +9,7 @@ import os
 import pathlib
 import platform
 import tempfile
+from collections.abc import Iterator
 from typing import Any
 
 from experiments.errors import UserError
@@ -46,6 +49,28 @@ def prepare_folder(path: pathlib.Path) -> pathlib.Path:
     except OSError as error:
         raise UserError(f"cannot write to the output folder {path}: {error.strerror}") from error
     return path
+
+
+@contextlib.contextmanager
+def locked(folder: pathlib.Path) -> Iterator[None]:
+    """Keeps other runs out of a folder; the lock ends with the process, however it ends.
+
+    Raises:
+      UserError: another run works there; names its process.
+    """
+    with (folder / ".lock").open("a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise UserError(
+                f"{folder} is in use by another run (process {file.read().strip() or 'unknown'}); "
+                "wait for it, or give another --output"
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
 
 
 def write_bytes(path: pathlib.Path, data: bytes) -> None:
