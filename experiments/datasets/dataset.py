@@ -13,6 +13,7 @@ from experiments.errors import UserError
 
 Rows = npt.NDArray[np.int32]
 Scope = Literal["entity-wide", "sub-entity", "unknown"]
+Impute = Literal["median", "zero"]
 
 PARTS = ("train", "validation", "test")
 MAX_DENSE_LABELS = 10_000
@@ -25,7 +26,8 @@ class Dataset:
 
     Attributes:
       name: the name it is asked for by; results go to a folder of that name.
-      features: float32 [examples, num_features], finite; or int32 token ids [examples, length],
+      features: float32 [examples, num_features], finite, or NaN where `impute` says what takes
+        its place; or int32 token ids [examples, length],
         0 where a text has ended; or uint8 images [examples, height, width, channels].
       labels: bool [examples, num_labels]; above 10,000 labels int32 [examples, max_labels], the
         numbers of an example's labels, padded with -1.
@@ -33,6 +35,8 @@ class Dataset:
       source: where the data come from, for reports.
       where: bool [examples, num_labels], False where it is not known whether an example has a
         label (`labels` is False there); None where all are known.
+      impute: what takes the place of a feature that is NaN: "median", that of the training rows
+        (0 where none of them has it), or "zero"; None where none is NaN.
       parts: rows of the source's own split, by "train", "validation" and "test"; None without.
       texts: what each example's features were made from, where that is text.
       scope: whether labels describe the whole entity, as a film's genres do ("entity-wide"), or
@@ -46,6 +50,7 @@ class Dataset:
     label_names: tuple[str, ...]
     source: str
     where: npt.NDArray[np.bool_] | None = None
+    impute: Impute | None = None
     parts: Mapping[str, Rows] | None = None
     texts: tuple[str, ...] | None = None
     scope: Scope = "unknown"
@@ -122,8 +127,11 @@ class Dataset:
                     f"{length} rows of {what} and {len(self.labels)} rows of labels; expected the "
                     "same number, above 0"
                 )
-        if dtype == np.float32 and not np.isfinite(self.features).all():
-            bad = np.argwhere(~np.isfinite(self.features))
+        if dtype != np.float32:
+            return
+        wrong = np.isinf(self.features) if self.impute else ~np.isfinite(self.features)
+        if wrong.any():
+            bad = np.argwhere(wrong)
             row, column = bad[0]
             raise self._error(
                 f"feature {column} of example {row} is {self.features[row, column]}; expected "

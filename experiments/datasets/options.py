@@ -3,7 +3,7 @@
 import dataclasses
 import pathlib
 from collections.abc import Collection
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -18,8 +18,14 @@ class Options:
     """Label columns of a table; or one column whose cells list the labels of an example."""
     label_separator: str = ","
     """What stands between the labels in a cell of one label column."""
+    negative: str | None = None
+    """What says that a label does not hold, where it is not 0, false or no: -1 beside 1."""
     features: tuple[str, ...] = ()
     """Feature columns of a table (default: all numeric columns that have no other role)."""
+    impute: Literal["median", "zero"] | None = None
+    """What takes the place of a feature that is blank: its median in train, or 0."""
+    delimiter: str | None = None
+    """What stands between the cells of a .csv file (default: what the file shows)."""
     text: tuple[str, ...] = ()
     """Columns with text: their hashed bag of words becomes the features."""
     text_features: int = 2048
