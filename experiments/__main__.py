@@ -19,7 +19,11 @@ COMMANDS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command and returns its exit code: 2 for a user's mistake, 130 if interrupted."""
+    """Runs one command and returns its exit code.
+
+    1: stopped with what is done kept, or a file that cannot be used; 2: a user's mistake; 130 or
+    143: stopped by Ctrl-C or SIGTERM.
+    """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if not arguments or arguments[0] in ("-h", "--help"):
         print("usage: python -m experiments COMMAND [--help] [options]\n\ncommands:")
@@ -43,6 +47,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from what is done", file=sys.stderr)
         return 130
+    except OSError as error:
+        where = "" if error.filename is None else f" ({error.filename})"
+        print(f"error: {error.strerror or error}{where}", file=sys.stderr)
+        return 1
     return 0
 
 

@@ -21,11 +21,15 @@ class Source(NamedTuple):
     where: npt.NDArray[np.bool_]  # [examples, labels], True where the label is known
     shift: npt.NDArray[np.float32]  # [features]
     scale: npt.NDArray[np.float32]  # [features]
+    fill: npt.NDArray[np.float32] | None = None  # [features], in the place of NaN
 
     def read(self, rows: Rows) -> Batch:
         """The examples of these rows; -1 is a row of zeros that does not count."""
         used: Any = (rows >= 0)[:, None]
-        inputs = np.where(used, (self.features[rows] - self.shift) * self.scale, np.float32(0))
+        features = self.features[rows]
+        if self.fill is not None:
+            features = np.where(np.isnan(features), self.fill, features)
+        inputs = np.where(used, (features - self.shift) * self.scale, np.float32(0))
         return Batch(inputs, self.labels[rows] & used, self.where[rows] & used)
 
 

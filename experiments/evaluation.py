@@ -40,6 +40,13 @@ METRICS: dict[str, Metric] = {
 }
 
 
+def why_undefined(metric: str) -> str:
+    """Why a metric has no value on a part."""
+    if metric == "subset_accuracy":
+        return "it needs an example whose labels are all known, and there is none in test"
+    return "no label of an example in test is known"
+
+
 class Part(NamedTuple):
     """One part (validation or test) of all seeds' splits: [seeds, rows, labels]."""
 
@@ -49,8 +56,8 @@ class Part(NamedTuple):
 
 
 def mean_f1(decided: Labels, labels: Labels, where: Labels) -> Float[Array, ""]:
-    """What runs are selected by: the mean of micro, macro and samples F1."""
-    return jnp.mean(
+    """What runs are selected by: the mean of micro, macro and samples F1, as far as defined."""
+    return jnp.nanmean(
         jnp.stack([metrics.f1(decided, labels, average=a, where=where) for a in SELECTION_AVERAGES])
     )
 
@@ -61,7 +68,7 @@ def selection_criteria(scores: Scores, labels: Labels, where: Labels) -> Float[A
         lambda t: mean_f1(scores >= t, labels, where),
         jnp.asarray(SELECTION_THRESHOLDS, jnp.float32),
     )
-    return jnp.stack([mean_f1(scores >= 0.5, labels, where), jnp.max(at)])
+    return jnp.stack([mean_f1(scores >= 0.5, labels, where), jnp.nanmax(at)])
 
 
 def criterion(decision: str) -> int:
@@ -143,7 +150,7 @@ def curves(test: Part) -> Curves:
             ]
             return jnp.stack(values)
 
-        return jnp.mean(jax.vmap(one_seed)(test), 0)
+        return jnp.nanmean(jax.vmap(one_seed)(test), 0)
 
     num_labels = test.labels.shape[-1]
     counted = jnp.any(test.where, -1)

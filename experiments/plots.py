@@ -12,6 +12,8 @@ from experiments.evaluation import CURVE_THRESHOLDS, SELECTION_AVERAGES
 from experiments.figures import png
 from experiments.references import all_positive
 from experiments.report import MAIN_METRICS
+from experiments.significance import mean_and_deviation
+from experiments.storage import numbers
 from experiments.systems import SYSTEMS
 
 Records = dict[str, dict[str, Any]]
@@ -67,14 +69,14 @@ def summary(records: Records) -> Figure:
             (-0.2, 0, 0.2), DECISION_MARKERS.items(), strict=True
         ):
             shown = [
-                (i, records[n]["values"][decision]["test"][metric])
+                (i, mean_and_deviation(numbers(records[n]["values"][decision]["test"][metric])))
                 for i, n in enumerate(names)
                 if decision in records[n]["values"]
             ]
             axis.errorbar(
-                [np.mean(v) for _, v in shown],
+                [mean for _, (mean, _) in shown],
                 [i + offset for i, _ in shown],
-                xerr=[np.std(v, ddof=1) if len(v) > 1 else 0 for _, v in shown],
+                xerr=[deviation for _, (_, deviation) in shown],
                 fmt=marker,
                 markersize=4,
                 linewidth=1,
@@ -96,7 +98,7 @@ def threshold_curves(records: Records) -> Figure:
     for i, (axis, average) in enumerate(zip(axes, SELECTION_AVERAGES, strict=True)):
         for name, record in records.items():
             dashed = "-" if name in SYSTEMS else "--"
-            curve = np.asarray(record["curves"]["f1"])[:, i]
+            curve = numbers(record["curves"]["f1"])[:, i]
             axis.plot(
                 CURVE_THRESHOLDS, curve, dashed, color=colours[name], label=name, linewidth=1.5
             )
@@ -118,8 +120,11 @@ def decision_heat_maps(records: Records) -> Figure:
         for i, name in enumerate(names):
             for j, rule in enumerate(rules):
                 found = records[name]["values"].get(rule, {"test": {}})["test"]
-                values[i, j] = np.mean(found.get(f"{average}_f1", np.nan))
+                values[i, j], _ = mean_and_deviation(numbers(found.get(f"{average}_f1", [])))
         axis.imshow(values, cmap="viridis", aspect="auto")
+        if np.isnan(values).all():
+            axis.set_title(f"{average} F1 on test is undefined", fontsize=10)
+            continue
         middle = (np.nanmin(values) + np.nanmax(values)) / 2
         best = np.nanmax(np.where([r != ORACLE for r in rules], values, np.nan))
         for i, j in np.argwhere(~np.isnan(values)):
@@ -150,7 +155,7 @@ def label_counts(records: Records) -> Figure:
     for name, record in records.items():
         if name == all_positive.__name__:
             continue  # a horizontal line far above everything else
-        predicted = np.asarray(record["curves"]["predicted_count"])[seen]
+        predicted = numbers(record["curves"]["predicted_count"])[seen]
         axis.plot(counts, predicted, "o-", markersize=3, color=colours[name], label=name)
     axis.set(xlabel="true number of labels", ylabel="mean predicted number at 0.5")
     axis.set_title("Does the number of predicted labels follow the true number?", fontsize=11)
@@ -164,7 +169,7 @@ def sorted_scores(records: Records) -> Figure:
     shown = [name for name in records if name in SYSTEMS or name == "logistic_regression"]
     figure, axes = _grid(len(shown), 3, (3.6, 2.6), sharex=True)
     for axis, name in zip(axes, shown, strict=True):
-        lower, median, upper = np.asarray(records[name]["curves"]["sorted_scores"])
+        lower, median, upper = numbers(records[name]["curves"]["sorted_scores"])
         ranks = np.arange(1, len(median) + 1)
         axis.fill_between(ranks, lower, upper, alpha=0.3, linewidth=0)
         axis.plot(ranks, median, linewidth=1.5)
@@ -172,7 +177,7 @@ def sorted_scores(records: Records) -> Figure:
         axis.plot(ranks[knee], median[knee], "o", color="black", markersize=5)
         axis.axhline(0.5, color="grey", linewidth=0.7)
         axis.set_title(f"{name}: knee at rank {knee + 1}", fontsize=9)
-        axis.set_ylim(min(0, np.min(lower)) - 0.03, max(1, np.max(upper)) + 0.03)
+        axis.set_ylim(np.nanmin([0, *lower]) - 0.03, np.nanmax([1, *upper]) + 0.03)
     figure.suptitle(
         "Scores of an example, sorted: median, quartiles, and the knee (dot)", fontsize=11
     )
@@ -191,7 +196,7 @@ def learning_curves(records: Records) -> Figure:
     for axis, key, title in panels:
         for name, record in records.items():
             if "learning" in record:
-                curve = np.array(record["learning"][key], float)
+                curve = numbers(record["learning"][key])
                 curve = curve / abs(curve[0]) if key == "loss" else curve
                 axis.plot(np.arange(1, len(curve) + 1), curve, color=colours[name], label=name)
         axis.set_title(title, fontsize=9)

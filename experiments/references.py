@@ -46,17 +46,21 @@ def logistic_regression(
     validation: tuple[Features, Labels, Labels],
     test: Features,
     budget: int,
+    fitted: Callable[[], None] = lambda: None,
 ) -> tuple[list[Array], list[Array], list[float]]:
     """One-vs-rest logistic regression of scikit-learn, its C tuned on validation.
 
-    `train` and `validation` are features, labels, and where labels are known.
+    `train` and `validation` are features, labels, and where labels are known; `fitted` is called
+    after each label's fit with each C.
 
     Returns:
       Validation scores, test scores and C, one each per selection criterion.
     """
-    candidates = list(_candidates(train, (validation[0], test), REGULARISATION[:budget]))
+    parts = validation[0], test
+    candidates = list(_candidates(train, parts, REGULARISATION[:budget], fitted))
     criteria = np.array([_criteria(v, *validation[1:]) for _, (v, _) in candidates])
-    best = [candidates[i] for i in criteria.argmax(0)]
+    # Where no F1 is defined on validation, the default is as good as any.
+    best = [candidates[i] for i in np.nan_to_num(criteria, nan=-np.inf).argmax(0)]
     return [b[1][0] for b in best], [b[1][1] for b in best], [b[0] for b in best]
 
 
@@ -67,6 +71,7 @@ def _candidates(
     train: tuple[Features, Labels, Labels],
     parts: tuple[Features, Features],
     values: tuple[float, ...],
+    fitted: Callable[[], None],
 ) -> Iterator[tuple[float, tuple[Array, Array]]]:
     features, labels, where = train
     for c in values:
@@ -77,10 +82,11 @@ def _candidates(
             if y.all() or not y.any():  # one class, or nothing known: there is nothing to fit
                 for target in scores:
                     target[:, label] = y.any()
-                continue
-            # liblinear: many times faster than the default on a thousand features, and exact.
-            model = LogisticRegression(C=c, solver="liblinear", max_iter=1000)
-            model.fit(features[known], y)
-            for target, x in zip(scores, parts, strict=True):
-                target[:, label] = model.predict_proba(x)[:, 1]
+            else:
+                # liblinear: many times faster than the default on a thousand features, and exact.
+                model = LogisticRegression(C=c, solver="liblinear", max_iter=1000)
+                model.fit(features[known], y)
+                for target, x in zip(scores, parts, strict=True):
+                    target[:, label] = model.predict_proba(x)[:, 1]
+            fitted()
         yield c, (scores[0], scores[1])

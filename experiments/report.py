@@ -3,11 +3,17 @@
 import base64
 import html as html_escape
 import json
+import math
 from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 
 from experiments.decision_rules import DEFAULT, ORACLE
+from experiments.significance import mean_and_deviation
+from experiments.storage import numbers
+from experiments.systems import BASELINE
+from experiments.tuning import REFERENCES
 
 MAIN_METRICS = {
     "micro_f1": "micro F1",
@@ -28,39 +34,61 @@ MORE_METRICS = {
     "subset_accuracy": "subset accuracy",
 }
 SIGNIFICANT = 0.05
-NOTE = (
-    "Mean ± standard deviation over seeds, on test. Thresholds and hyperparameters were chosen on "
+# Rows of the table in the terminal; the file has all of them.
+SHOWN = 15
+# Below this width of the terminal, numbers come without their deviations.
+WIDE = 96
+RANKED_BY = ("micro_f1", "macro_f1", "samples_f1")
+_MEAN = "Mean over seeds, on test. "
+_SPREAD = "Mean ± standard deviation over seeds, on test. "
+_NOTE = (
+    "Thresholds and hyperparameters were chosen on "
     "validation. + better, - worse than cross-entropy with tuned thresholds (Wilcoxon signed-rank "
     f"over seeds, Holm-corrected, p < {SIGNIFICANT}). "
-    "Rows named oracle saw the test labels: upper bounds, not results."
 )
+_ORACLE = "Rows named oracle saw the test labels: upper bounds, not results. "
+UNDEFINED = "–"
 
 
-def live_header() -> str:
-    """The header of the lines that appear as systems finish: F1 by average, Hamming loss."""
-    titles = [title.removesuffix(" F1").removesuffix(" loss") for title in MAIN_METRICS.values()]
-    return f"{'system':21}{'decision':9}" + "".join(f"{t:>9}" for t in titles)
+def _titles() -> list[str]:
+    return [title.removesuffix(" F1").removesuffix(" loss") for title in MAIN_METRICS.values()]
 
 
-def live_rows(name: str, record: dict[str, Any], resumed: bool) -> str:
+def live_header(width: int) -> str:
+    """The header of the lines that appear as systems finish: F1 by average, Hamming loss.
+
+    `width` is the length of the longest name of a system.
+    """
+    return f"{'system':{width}} {'decision':9}" + "".join(f" {t:>5}" for t in _titles())
+
+
+def live_rows(name: str, record: dict[str, Any], resumed: bool, width: int) -> str:
     """The lines of one finished system."""
     lines = []
     for decision in DEFAULT:
         parts = record["values"].get(decision)
         if parts is None:
             continue
-        means = [sum(v := parts["test"][m]) / len(v) for m in MAIN_METRICS]
-        lines.append(f"{name:21}{decision:9}" + "".join(f"{x:9.3f}" for x in means))
+        line = f"{name:{width}} {decision:9}"
+        for metric, title in zip(MAIN_METRICS, _titles(), strict=True):
+            mean, _ = mean_and_deviation(numbers(parts["test"][metric]))
+            line += f" {UNDEFINED if math.isnan(mean) else f'{mean:.3f}':>{max(5, len(title))}}"
+        lines.append(line)
     return "\n".join(lines) + ("  resumed" if resumed else "")
 
 
-def _cells(results: dict[str, Any], metrics: dict[str, str]) -> list[list[str]]:
+def _cells(results: dict[str, Any], metrics: dict[str, str]) -> dict[tuple[str, str], list[str]]:
+    """(System, decision) -> the metrics as text, "" where a system has none of them."""
     cells: dict[tuple[str, str], dict[str, str]] = {}
     for row in results["rows"]:
         cell = cells.setdefault((row["system"], row["decision"]), {})
         if row["metric"] in metrics:
-            cell[row["metric"]] = f"{row['mean']:.3f} ± {row['std']:.3f}{_mark(row, results)}"
-    return [[*key, *(cell.get(m, "") for m in metrics)] for key, cell in cells.items()]
+            cell[row["metric"]] = (
+                UNDEFINED
+                if row["mean"] is None
+                else f"{row['mean']:.3f} ± {row['std']:.3f}{_mark(row, results)}"
+            )
+    return {key: [cell.get(m, "") for m in metrics] for key, cell in cells.items()}
 
 
 def _mark(row: dict[str, Any], results: dict[str, Any]) -> str:
@@ -76,16 +104,67 @@ def _mark(row: dict[str, Any], results: dict[str, Any]) -> str:
     return " +" if better else " -"
 
 
-def rich_table(results: dict[str, Any], with_spread: bool) -> Table:
-    """The main table for the terminal; without standard deviations where it is narrow."""
-    table = Table(caption=NOTE, title=_title(results), box=None, padding=(0, 1, 0, 0))
-    for title in ("system", "decision", *MAIN_METRICS.values()):
+def _without_spread(cell: str) -> str:
+    """A cell with its mean and mark alone: 0.412 + for 0.412 ± 0.003 +."""
+    mean, _, rest = cell.partition(" ± ")
+    mark = rest.partition(" ")[2]
+    return f"{mean} {mark}" if mark else mean
+
+
+def best_first(results: dict[str, Any]) -> list[tuple[str, str]]:
+    """(System, decision) by the mean of micro, macro and samples F1 on test; oracles are not."""
+    found: dict[tuple[str, str], list[float]] = {}
+    for row in results["rows"]:
+        if row["metric"] in RANKED_BY and row["decision"] != ORACLE:
+            values = found.setdefault((row["system"], row["decision"]), [])
+            values += [] if row["mean"] is None else [row["mean"]]
+    means = {key: sum(v) / len(v) if v else -math.inf for key, v in found.items()}
+    return sorted(means, key=lambda key: -means[key])
+
+
+def rich_table(results: dict[str, Any], width: int) -> Table:
+    """The table for the terminal: the best rows, and the best of each reference and the baseline.
+
+    `width` is the terminal's: where it is narrow, standard deviations are left out.
+    """
+    cells = _cells(results, MAIN_METRICS)
+    ranked = best_first(results)
+    shown = ranked[:SHOWN]
+    for name in (*REFERENCES, BASELINE):
+        best = [key for key in ranked if key[0] == name][:1]
+        shown += [key for key in best if key not in shown]
+    note = (_SPREAD if width >= WIDE else _MEAN) + _NOTE + _undefined(results, MAIN_METRICS)
+    note += "Best first by the mean of micro, macro and samples F1"
+    left = len(cells) - len(shown)
+    if left:
+        note += f"; {left} more rows are in table.md"
+    # Names are data: none of them is markup.
+    table = Table(
+        caption=Text(f"{note}."), title=Text(_title(results)), box=None, padding=(0, 1, 0, 0)
+    )
+    for title in ("system", "decision"):
+        table.add_column(title, overflow="fold")
+    for title in MAIN_METRICS.values():
         table.add_column(title.replace(" F1", "\nF1").replace(" loss", "\nloss"), no_wrap=True)
-    for system, decision, *values in _cells(results, MAIN_METRICS):
-        if not with_spread:
-            values = [v.split(" ")[0] + v.partition("±")[2][6:] for v in values]
-        table.add_row(system, decision, *values)
+    for key in shown:
+        values = cells[key] if width >= WIDE else map(_without_spread, cells[key])
+        table.add_row(*(Text(text) for text in (*key, *values)))
     return table
+
+
+def _undefined(results: dict[str, Any], metrics: dict[str, str]) -> str:
+    """Why metrics have no value, where one has none in any seed."""
+    reasons: dict[str, str] = {}
+    for row in results["rows"]:
+        if row["metric"] in metrics and "undefined" in row:
+            reasons[metrics[row["metric"]]] = row["undefined"]
+    return "".join(f"{UNDEFINED} {title} is undefined: {why}. " for title, why in reasons.items())
+
+
+def _note(results: dict[str, Any]) -> str:
+    return (
+        _SPREAD + _NOTE + _ORACLE + _undefined(results, {**MAIN_METRICS, **MORE_METRICS})
+    ).rstrip()
 
 
 def _title(results: dict[str, Any]) -> str:
@@ -99,13 +178,15 @@ def _title(results: dict[str, Any]) -> str:
 
 
 def markdown(results: dict[str, Any]) -> str:
-    """Both tables as Markdown."""
+    """Both tables as Markdown, all rows, in the order of systems and decisions."""
     parts = [f"{_title(results)}\n"]
+    parts += [f"{line[0].upper()}{line[1:]}\n" for line in results["dataset"]["lacking"]]
     for metrics in (MAIN_METRICS, MORE_METRICS):
         header = ["system", "decision", *metrics.values()]
-        lines = [header, ["---"] * len(header), *_cells(results, metrics)]
+        rows = [[*key, *values] for key, values in _cells(results, metrics).items()]
+        lines = [header, ["---"] * len(header), *rows]
         parts.append("\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n")
-    return "\n".join([*parts, NOTE, ""])
+    return "\n".join([*parts, _note(results), ""])
 
 
 _STYLE = """
@@ -122,9 +203,10 @@ def html(results: dict[str, Any], figures: dict[str, bytes]) -> str:
     """One HTML file with tables, figures and configuration, and no external reference."""
     title = html_escape.escape(_title(results))
     body = [f"<h1>{html_escape.escape(results['dataset']['name'])}</h1><p>{title}</p>"]
+    body += [f"<p>{html_escape.escape(line)}</p>" for line in results["dataset"]["lacking"]]
     for metrics in (MAIN_METRICS, MORE_METRICS):
         body.append(_html_table(results, metrics))
-    body.append(f"<p>{html_escape.escape(NOTE)} Bold: the best mean of a column.</p>")
+    body.append(f"<p>{html_escape.escape(_note(results))} Bold: the best mean of a column.</p>")
     for name, png in figures.items():
         data = base64.b64encode(png).decode()
         body.append(f'<img alt="{name}" src="data:image/png;base64,{data}">')
@@ -140,14 +222,17 @@ def _html_table(results: dict[str, Any], metrics: dict[str, str]) -> str:
     best = {}
     for metric in metrics:
         means = [
-            r["mean"] for r in results["rows"] if r["metric"] == metric and r["decision"] != ORACLE
+            r["mean"]
+            for r in results["rows"]
+            if r["metric"] == metric and r["decision"] != ORACLE and r["mean"] is not None
         ]
-        best[metric] = f"{min(means) if metric.endswith('loss') else max(means):.3f}"
+        if means:
+            best[metric] = f"{min(means) if metric.endswith('loss') else max(means):.3f}"
     header = "".join(f"<th>{t}</th>" for t in ("system", "decision", *metrics.values()))
     rows = []
-    for system, decision, *values in _cells(results, metrics):
+    for (system, decision), values in _cells(results, metrics).items():
         cells = "".join(
-            f"<td{' class=best' if v.startswith(best[m]) else ''}>{v}</td>"
+            f"<td{' class=best' if v.startswith(best.get(m, 'none')) else ''}>{v}</td>"
             for m, v in zip(metrics, values, strict=True)
         )
         rows.append(f"<tr><td>{system}</td><td>{decision}</td>{cells}</tr>")

@@ -1,17 +1,26 @@
-"""Stratified train / validation / test splits, one per seed."""
+"""Stratified train / validation / test splits, one per seed (docs/splits.md)."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from iterstrat.ml_stratifiers import MultilabelStratifiedShuffleSplit
+import scipy.sparse
 
-from experiments.datasets import Dataset
-from experiments.datasets.dataset import Rows
+from experiments.datasets.dataset import Dataset, Rows
 from experiments.errors import UserError
 
+Labels = npt.NDArray[np.bool_]
 Numbers = npt.NDArray[np.integer[Any]]
+Parts = npt.NDArray[np.int8]
+
+SHARES = (0.6, 0.2, 0.2)
+VALIDATION_OF_TRAIN = 0.2
+# Which part a label's first, second and third positive example goes to: without one in train
+# nothing is learnt of a label, without one in test nothing is known of what was learnt.
+_FIRST = ("train", "test", "validation")
+# Names of labels that a sentence lists.
+_NAMED = 5
 
 
 class Splits(NamedTuple):
@@ -35,58 +44,259 @@ def of_dataset(dataset: Dataset, seeds: int, first: int = 0) -> tuple[Splits, st
     parts = dataset.parts or {}
     if "train" not in parts or "test" not in parts:
         return stratified(dataset.labels, seeds, first), "stratified 60/20/20 by seed"
-    train, test = parts["train"], parts["test"]
-    per_seed: list[tuple[Numbers, Numbers]]
+    train, test = np.sort(parts["train"]), np.sort(parts["test"])
+    per_seed: list[tuple[Numbers, ...]]
     if "validation" in parts:
-        per_seed = [(train, parts["validation"])] * seeds
+        per_seed = [(train, np.sort(parts["validation"]))] * seeds
         how = "the source's train, validation and test"
     else:
-        seeds_of = range(first, first + seeds)
-        per_seed = [_split(dataset.labels, train, 0.2, seed) for seed in seeds_of]
+        shares = (1 - VALIDATION_OF_TRAIN, VALIDATION_OF_TRAIN)
+        sizes = _checked_sizes(len(train), shares, Splits._fields[:2])
+        labels = _sparse(dataset.labels[train])
+        per_seed = [
+            _rows(_stratify(labels, sizes, Splits._fields[:2], seed), 2, train)
+            for seed in range(first, first + seeds)
+        ]
         how = "the source's train and test; validation is 20 % of train, stratified by seed"
-    _check("validation", per_seed[0][1], len(train))
     return Splits(
-        _pad([np.sort(rows) for rows, _ in per_seed]),
-        _pad([np.sort(rows) for _, rows in per_seed]),
-        _pad([np.sort(test)] * seeds),
+        _stack([rows[0] for rows in per_seed]),
+        _stack([rows[1] for rows in per_seed]),
+        _stack([test] * seeds),
     ), how
 
 
-def stratified(labels: npt.NDArray[np.bool_], seeds: int, first: int = 0) -> Splits:
+def stratified(labels: Labels, seeds: int, first: int = 0) -> Splits:
     """60 % train, 20 % validation, 20 % test per seed from `first` on, by iterative stratification.
 
+    Args:
+      labels: bool [examples, num_labels].
+      seeds: how many splits.
+      first: the first one's seed; the same seed gives the same split.
+
     Raises:
-      UserError: a part would be empty.
+      UserError: fewer than 3 examples: a part would be empty.
+
+    Example:
+      >>> labels = np.array([[True], [True], [True], [False], [False]])
+      >>> [labels[rows[0]].sum().item() for rows in stratified(labels, seeds=1)]
+      [1, 1, 1]
     """
-    parts: tuple[list[Numbers], ...] = ([], [], [])
-    for seed in range(first, first + seeds):
-        rest, test = _split(labels, np.arange(len(labels)), 0.2, seed)
-        train, validation = _split(labels, rest, 0.25, seed)
-        for collected, rows, name in zip(
-            parts, (train, validation, test), Splits._fields, strict=True
-        ):
-            _check(name, rows, len(labels))
-            collected.append(np.sort(rows))
-    return Splits(*(_pad(rows) for rows in parts))
+    sizes = _checked_sizes(len(labels), SHARES, Splits._fields)
+    sparse = _sparse(labels)
+    everything = np.arange(len(labels))
+    per_seed = [
+        _rows(_stratify(sparse, sizes, Splits._fields, seed), 3, everything)
+        for seed in range(first, first + seeds)
+    ]
+    return Splits(*(_stack(rows) for rows in zip(*per_seed, strict=True)))
 
 
-def _check(name: str, rows: Numbers, examples: int) -> None:
-    if len(rows) == 0:
-        raise UserError(f"the {name} split of {examples} examples is empty; expected at least 1")
+def part_sizes(examples: int, shares: Sequence[float]) -> list[int]:
+    """Whole numbers in proportion to `shares`, by largest remainder, none 0 if there are enough.
+
+    Example:
+      >>> part_sizes(9, (0.6, 0.2, 0.2)), part_sizes(3, (0.6, 0.2, 0.2))
+      ([5, 2, 2], [1, 1, 1])
+    """
+    exact = examples * np.asarray(shares, np.float64) / np.sum(shares)
+    sizes = np.floor(exact + 1e-9).astype(int)
+    remainders = np.round(exact - sizes, 9)
+    sizes[np.argsort(-remainders, kind="stable")[: examples - sizes.sum()]] += 1
+    while examples >= len(sizes) and sizes.min() == 0:
+        sizes[sizes.argmax()] -= 1
+        sizes[sizes.argmin()] += 1
+    return [int(size) for size in sizes]
 
 
-def _split(
-    labels: npt.NDArray[np.bool_], rows: Numbers, share: float, seed: int
-) -> tuple[Numbers, Numbers]:
-    if len(rows) < 2:
-        return rows, rows[:0]
-    splitter = MultilabelStratifiedShuffleSplit(n_splits=1, test_size=share, random_state=seed)
-    first, second = next(splitter.split(rows, labels[rows].astype(int)))
-    return rows[first], rows[second]
+def lacking(labels: Labels, splits: Splits) -> dict[str, Labels]:
+    """Part -> whether a label has no positive example there: bool [seeds, num_labels].
+
+    Example:
+      >>> one = np.array([[0]])
+      >>> found = lacking(np.array([[True, False]]), Splits(one, one, one))
+      >>> found["test"].tolist()
+      [[False, True]]
+    """
+    return {
+        name: np.stack([~labels[rows[rows >= 0]].any(0) for rows in part])
+        for name, part in zip(Splits._fields, splits, strict=True)
+    }
 
 
-def _pad(rows: Sequence[Numbers]) -> Rows:
-    padded = np.full((len(rows), max(map(len, rows))), -1, np.int32)
-    for target, source in zip(padded, rows, strict=True):
-        target[: len(source)] = source
-    return padded
+def lacking_in_words(found: dict[str, Labels], names: Sequence[str]) -> list[str]:
+    """A line per part in which labels lack positives; long lists are shortened."""
+    lines = []
+    for part, missing in found.items():
+        seeds = missing.sum(0)
+        rare = np.flatnonzero(seeds)
+        if not len(rare):
+            continue
+        # Those that lack them in most seeds first.
+        shown = rare[np.argsort(-seeds[rare], kind="stable")][:_NAMED]
+        listed = ", ".join(
+            names[i]
+            + ("" if seeds[i] == len(missing) else f" ({seeds[i]} of {len(missing)} seeds)")
+            for i in shown
+        )
+        more = f" and {len(rare) - len(shown):,} more" if len(rare) > len(shown) else ""
+        lines.append(f"without a positive example in {part}: {listed}{more}")
+    return lines
+
+
+def _checked_sizes(examples: int, shares: Sequence[float], names: Sequence[str]) -> list[int]:
+    sizes = part_sizes(examples, shares)
+    for name, size in zip(names, sizes, strict=True):
+        if size == 0:
+            raise UserError(
+                f"the {name} split of {examples} examples is empty; expected at least 1"
+            )
+    return sizes
+
+
+def _sparse(labels: Labels) -> scipy.sparse.csr_array:
+    return scipy.sparse.csr_array(labels, dtype=np.int64)
+
+
+def _rows(part: Parts, parts: int, numbers: Numbers) -> tuple[Numbers, ...]:
+    return tuple(numbers[part == p] for p in range(parts))
+
+
+def _stack(rows: Sequence[Numbers]) -> Rows:
+    return np.stack(rows).astype(np.int32)
+
+
+def _stratify(
+    labels: scipy.sparse.csr_array, sizes: Sequence[int], names: Sequence[str], seed: int
+) -> Parts:
+    """The part of every row, [examples]; part p gets exactly `sizes[p]` rows.
+
+    The rarest label that is left is dealt out first: its rows go to the parts that want it most,
+    and what they carry besides is taken off what those parts want of other labels. All rows of
+    a label are dealt out at once, which gives each part what one row at a time would.
+
+    Source: Sechidis, Tsoumakas and Vlahavas, ECML PKDD 2011.
+    """
+    rng = np.random.default_rng((seed, 0))
+    examples, num_labels = labels.shape
+    capacity = np.array(sizes)
+    counts = np.bincount(labels.indices, minlength=num_labels)
+    wanted = _wanted(counts, capacity / examples, names)
+    columns = labels.tocsc()
+    part = np.full(examples, -1, np.int8)
+    # Ties of equally rare labels are broken by chance.
+    order = rng.permutation(num_labels)
+    left = counts.copy()
+
+    def assign(rows: Numbers, desire: npt.NDArray[np.float64]) -> None:
+        part[rows] = _deal(desire, capacity, len(rows), rng)
+        for p in range(len(capacity)):
+            mine = rows[part[rows] == p]
+            capacity[p] -= len(mine)
+            carried = np.bincount(_indices(labels, mine), minlength=num_labels)
+            wanted[:, p] -= carried
+            left[:] -= carried
+
+    while True:
+        remaining = np.where(left[order] > 0, left[order], np.iinfo(left.dtype).max)
+        label = order[remaining.argmin()]
+        if left[label] == 0:
+            break
+        rows = columns.indices[columns.indptr[label] : columns.indptr[label + 1]]
+        assign(rng.permutation(rows[part[rows] < 0]), wanted[label])
+    rest = rng.permutation(np.flatnonzero(part < 0))
+    part[rest] = np.repeat(np.arange(len(capacity)), capacity)
+    _repair(labels, columns, part, counts, len(sizes), names, rng)
+    return part
+
+
+def _wanted(
+    counts: Numbers, shares: npt.NDArray[np.float64], names: Sequence[str]
+) -> npt.NDArray[np.float64]:
+    """How many positives of each label each part wants: [num_labels, parts]."""
+    wanted = np.maximum(counts[:, None] * shares, _needed(counts, names))
+    wanted[:, shares.argmax()] += counts - wanted.sum(1)
+    few = counts < len(shares)
+    wanted[few] = _needed(counts, names)[few]
+    return wanted
+
+
+def _needed(counts: Numbers, names: Sequence[str]) -> Labels:
+    """Whether a label has examples enough that one should be in the part: [num_labels, parts]."""
+    rank = {name: i for i, name in enumerate(n for n in _FIRST if n in names)}
+    return counts[:, None] > np.array([rank[name] for name in names])
+
+
+def _deal(
+    desire: npt.NDArray[np.float64], capacity: Numbers, rows: int, rng: np.random.Generator
+) -> Numbers:
+    """Parts for so many rows, each to the part whose desire is then the greatest.
+
+    Taking the row lowers the desire by 1; ties go to the part with more room, then by chance.
+    """
+    room = np.minimum(capacity, rows)
+    parts = np.repeat(np.arange(len(capacity)), room)
+    taken = np.concatenate([np.arange(r) for r in room])
+    desires = np.round(desire[parts] - taken, 6)
+    order = np.lexsort((rng.random(len(parts)), taken - capacity[parts], -desires))
+    return parts[order[:rows]]
+
+
+def _indices(matrix: Any, rows: Numbers) -> Numbers:
+    """Column numbers of these rows' entries, with repetitions."""
+    starts, ends = matrix.indptr[rows], matrix.indptr[rows + 1]
+    lengths = ends - starts
+    offsets = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    return matrix.indices[np.repeat(starts, lengths) + offsets]
+
+
+def _repair(
+    labels: scipy.sparse.csr_array,
+    columns: Any,
+    part: Parts,
+    counts: Numbers,
+    parts: int,
+    names: Sequence[str],
+    rng: np.random.Generator,
+) -> None:
+    """Swaps rows so that labels that lack a positive example in a part get one there.
+
+    No other label loses its last one in a part, and sizes stay. Labels that share rows can make
+    it impossible.
+    """
+    num_labels = labels.shape[1]
+    needed = _needed(counts, names)
+    found = np.stack(
+        [
+            np.bincount(_indices(labels, np.flatnonzero(part == p)), minlength=num_labels)
+            for p in range(parts)
+        ],
+        axis=1,
+    )
+    share = np.bincount(part, minlength=parts) / len(part)
+    spare: dict[int, Numbers] = {}
+    for label, target in np.argwhere(needed & (found == 0)):
+        rows = rng.permutation(columns.indices[columns.indptr[label] : columns.indptr[label + 1]])
+        for row in rows:
+            source = part[row]
+            carried = labels.indices[labels.indptr[row] : labels.indptr[row + 1]]
+            last = needed[carried, source] & (found[carried, source] <= 1)
+            if last.any():
+                continue
+            if target not in spare:
+                last_there = needed[:, target] & (found[:, target] <= 1)
+                inside = np.flatnonzero(part == target)
+                spare[target] = inside[labels[inside] @ last_there.astype(np.int64) == 0]
+            if not len(spare[target]):
+                break
+            # The row that comes back is the one whose labels are too many there.
+            excess = found - counts[:, None] * share
+            price = excess[:, source] - excess[:, target] + 1
+            back = spare[target][(labels[spare[target]] @ price).argmin()]
+            returned = labels.indices[labels.indptr[back] : labels.indptr[back + 1]]
+            part[row], part[back] = target, source
+            found[carried, source] -= 1
+            found[carried, target] += 1
+            found[returned, target] -= 1
+            found[returned, source] += 1
+            spare.clear()
+            break

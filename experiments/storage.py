@@ -1,18 +1,26 @@
 """Results on disk: a folder per configuration, written atomically, so that runs can resume."""
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import importlib.metadata
+import io
 import json
+import math
 import os
 import pathlib
 import platform
 import tempfile
-from collections.abc import Iterator
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from experiments.errors import UserError
+import numpy as np
+import numpy.typing as npt
+
+from experiments.errors import Stopped, UserError
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "scikit-learn", "river")
 
@@ -67,39 +75,90 @@ def locked(folder: pathlib.Path) -> Iterator[None]:
                 f"{folder} is in use by another run (process {file.read().strip() or 'unknown'}); "
                 "wait for it, or give another --output"
             ) from None
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
+        with _writing(folder / ".lock"):
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
         yield
 
 
-def write_bytes(path: pathlib.Path, data: bytes) -> None:
-    """Writes a whole file or nothing: to a temporary file beside it, then renamed."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+@contextlib.contextmanager
+def _writing(path: pathlib.Path) -> Iterator[None]:
+    """Says in one line what cannot be written, and why.
+
+    Raises:
+      Stopped: there is no room; what a run did so far is kept.
+    """
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise Stopped(
+                f"cannot write {path}: {error.strerror}; what is done is kept, the same command "
+                "goes on",
+                1,
+            ) from error
         raise
+
+
+def write_bytes(path: pathlib.Path, data: bytes) -> None:
+    """Writes a whole file or nothing: to a temporary file beside it, then renamed.
+
+    Raises:
+      Stopped: the disk is full.
+    """
+    with _writing(path):
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(name, 0o644)
+            os.replace(name, path)
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name)
+            raise
 
 
 def write_text(path: pathlib.Path, text: str) -> None:
     """`write_bytes` of UTF-8 text."""
-    write_bytes(path, text.encode())
+    # Names that came from bytes of another encoding may hold lone surrogates.
+    write_bytes(path, text.encode(errors="backslashreplace"))
 
 
 def write_json(path: pathlib.Path, value: Any) -> None:
-    """Writes JSON; NaN and infinities are refused, since JSON has none."""
-    write_text(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
+    """Writes JSON; NaN and infinities become null, since JSON has none: see `numbers`."""
+    write_text(path, json.dumps(_plain(value), indent=1, allow_nan=False) + "\n")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(of) for key, of in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(of) for of in value]
+    if isinstance(value, np.ndarray | np.generic):
+        return _plain(value.tolist())
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def numbers(values: Any) -> npt.NDArray[np.float64]:
+    """Numbers of a JSON file as an array, null as NaN.
+
+    Example:
+      >>> numbers([0.5, None]).tolist()
+      [0.5, nan]
+    """
+    return np.array(values, np.float64)
 
 
 def read_json(path: pathlib.Path) -> Any:
-    """The value in a JSON file, or None where there is no such file."""
+    """The value in a JSON file, or None where there is no such file.
+
+    Raises:
+      UserError: it holds something else.
+    """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -108,3 +167,34 @@ def read_json(path: pathlib.Path) -> Any:
         raise UserError(
             f"{path} is not valid JSON ({error}); delete it to compute it again"
         ) from error
+
+
+def read_cell(path: pathlib.Path, say: Callable[[str], None]) -> Any:
+    """`read_json` of what can be computed again: None where it is damaged, and `say` is told."""
+    try:
+        return read_json(path)
+    except UserError as error:
+        say(f"computed again: {error}")
+        return None
+
+
+def write_arrays(path: pathlib.Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Writes arrays as a compressed .npz file, whole or not at all."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+    write_bytes(path, buffer.getvalue())
+
+
+def read_arrays(path: pathlib.Path) -> dict[str, npt.NDArray[Any]] | None:
+    """The arrays of a .npz file, or None where there is no such file.
+
+    Raises:
+      UserError: it holds something else.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
+        raise UserError(f"{path} is not a whole .npz file ({error})") from error

@@ -29,7 +29,6 @@ from rich.table import Table
 import sigmoidf1_jax as sf
 from experiments import (
     batches,
-    compare,
     datasets,
     evaluation,
     figures,
@@ -38,12 +37,12 @@ from experiments import (
     training_log,
 )
 from experiments.batches import Source
-from experiments.compare import Problem
 from experiments.datasets.dataset import Rows, fingerprint
 from experiments.decision_rules import UNTUNED
 from experiments.errors import Stopped, UserError
 from experiments.evaluation import Part
 from experiments.predictor import Predictor
+from experiments.problem import Problem, dense, describe, make_problem
 from experiments.report import MAIN_METRICS
 from experiments.systems import OPTIMIZER_SPACE, SYSTEMS, System
 from sigmoidf1_jax import decisions, models, training
@@ -295,11 +294,12 @@ def prepare(options: Train) -> Setup:
       UserError: parts that do not fit each other.
     """
     options = options.resolved()
-    dataset = compare.dense(datasets.load(options.dataset, options.data))
-    problem = compare.make_problem(dataset, seeds=1, first=options.seed)
+    dataset = dense(datasets.load(options.dataset, options.data))
+    problem = make_problem(dataset, seeds=1, first=options.seed)
     train, validation, test = (rows[0][rows[0] >= 0] for rows in problem.splits)
     labels, where = dataset.labels, problem.where
-    source = Source(dataset.features, labels, where, problem.shift[0], problem.scale[0])
+    fill = None if problem.fill is None else problem.fill[0]
+    source = Source(dataset.features, labels, where, problem.shift[0], problem.scale[0], fill)
 
     system, num_labels = SYSTEMS[options.loss], labels.shape[1]
     model = models.MLP(num_labels, options.hidden, num_labels + 1 if system.count_head else 0)
@@ -571,7 +571,7 @@ def judge(
     threshold = decisions.global_threshold(scores, labels, where=where).threshold
     return {
         "schema": SCHEMA,
-        "dataset": compare.describe(problem.dataset),
+        "dataset": describe(problem.dataset),
         "config": setup.config(),
         "versions": storage.versions(),
         "parameters": _count(state.params),

@@ -1,6 +1,7 @@
 """Which form of macro soft-F1 survives small batches: plain, moving averages, pseudo-counts."""
 
 import dataclasses
+import functools
 import pathlib
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -14,10 +15,12 @@ from rich.console import Console
 from rich.progress import Progress
 
 import sigmoidf1_jax as sf
-from experiments import compare, datasets, evaluation, storage
+from experiments import code, datasets, evaluation, storage, tuning
 from experiments.datasets.dataset import fingerprint
-from experiments.errors import UserError
+from experiments.errors import UserError, terminable
 from experiments.figures import png
+from experiments.problem import Problem, dense, describe, make_problem
+from experiments.significance import mean_and_deviation
 from experiments.systems import System
 from sigmoidf1_jax.training import moving
 
@@ -89,37 +92,42 @@ class BatchSize:
 
 def main(arguments: Sequence[str]) -> None:
     """The command: `python -m experiments study batch_size`."""
-    run(tyro.cli(BatchSize, args=arguments, prog="python -m experiments study batch_size"))
+    options = tyro.cli(BatchSize, args=arguments, prog="python -m experiments study batch_size")
+    with terminable():
+        run(options)
 
 
 def run(options: BatchSize, console: Console | None = None) -> pathlib.Path:
     """Runs the study and returns the folder with its results."""
     console = console or Console()
     options = options.resolved()
-    dataset = compare.dense(datasets.load(options.dataset, options.data))
+    dataset = dense(datasets.load(options.dataset, options.data))
     config = dataclasses.asdict(options)
     del config["output"], config["quick"], config["data"]["data_dir"]
     config["fingerprint"] = fingerprint(dataset)
-    versions = storage.versions()
+    versions = {**storage.versions(), "code": code.digest("experiments.studies.batch_size")}
     folder = options.output / dataset.name / storage.digest({**config, "versions": versions})
     cells = storage.prepare_folder(folder / "cells")
-    problem = compare.make_problem(dataset, options.seeds)
+    problem = make_problem(dataset, options.seeds)
     rows = [{"variant": "all_positive", "size": None, "values": _all_positive(problem, options)}]
-    with Progress(console=console, transient=True) as progress:
+    with storage.locked(cells), Progress(console=console, transient=True) as progress:
+        say = functools.partial(
+            progress.console.print, soft_wrap=True, markup=False, highlight=False
+        )
         total = len(VARIANTS) * len(options.sizes)
         task = progress.add_task("", total=total)
         for size in options.sizes:
             for name, variant in VARIANTS.items():
                 progress.update(task, description=f"{name}, batches of {size}")
                 path = cells / f"{name}_{size}.json"
-                values = storage.read_json(path)
+                values = storage.read_cell(path, say)
                 if values is None:
                     values = _train(variant, problem, options, size)
                     storage.write_json(path, values)
                 rows.append({"variant": name, "size": size, "values": values})
                 progress.advance(task)
     results = {
-        "dataset": compare.describe(dataset),
+        "dataset": describe(dataset),
         "config": config,
         "versions": versions,
         "rows": rows,
@@ -128,30 +136,21 @@ def run(options: BatchSize, console: Console | None = None) -> pathlib.Path:
     storage.write_text(folder / "table.md", markdown(results))
     storage.write_bytes(folder / "batch_size.png", png(figure(rows)))
     console.print(_table(rows))
-    console.print(f"{folder}/table.md", soft_wrap=True)
+    console.print(f"{folder}/table.md", soft_wrap=True, markup=False, highlight=False)
     return folder
 
 
-def _options(options: BatchSize, size: int) -> compare.Compare:
-    """What the comparison's functions need to know."""
-    return compare.Compare(
-        seeds=options.seeds,
-        epochs=options.epochs,
-        hidden=options.hidden,
-        batch_size=size,
-        budget=options.budget,
-    )
+def _plan(options: BatchSize, size: int) -> tuning.Plan:
+    return tuning.Plan(options.epochs, options.hidden, size, options.budget)
 
 
-def _train(variant: System, problem: compare.Problem, options: BatchSize, size: int) -> Any:
-    validation, test, _ = compare.train_system(
-        variant, problem, _options(options, size), lambda epoch: None
-    )
+def _train(variant: System, problem: Problem, options: BatchSize, size: int) -> Any:
+    validation, test, _ = tuning.train_system(variant, problem, _plan(options, size))
     return _values(RULES, validation, test)
 
 
-def _all_positive(problem: compare.Problem, options: BatchSize) -> Any:
-    validation, test, _ = compare.reference("all_positive", problem, _options(options, 1))
+def _all_positive(problem: Problem, options: BatchSize) -> Any:
+    validation, test, _ = tuning.reference("all_positive", problem, _plan(options, 1))
     return _values(RULES[:1], validation, test)
 
 
@@ -166,8 +165,8 @@ def _shown(rows: Sequence[Any], spread: bool) -> list[list[str]]:
     """Rows of the table: variant, batch size, rule, mean (and deviation) of every metric."""
 
     def cell(values: list[float]) -> str:
-        deviation = np.std(values, ddof=min(1, len(values) - 1))
-        return f"{np.mean(values):.3f}" + (f" ± {deviation:.3f}" if spread else "")
+        mean, deviation = mean_and_deviation(storage.numbers(values))
+        return f"{mean:.3f}" + (f" ± {deviation:.3f}" if spread else "")
 
     return [
         [
@@ -214,14 +213,13 @@ def figure(rows: Sequence[Any]) -> Figure:
     for axis, metric in zip(axes, METRICS, strict=True):
         for name in VARIANTS:
             mine = [r for r in rows if r["variant"] == name]
-            values = np.array([r["values"]["fixed"][metric] for r in mine])
-            deviation = values.std(1)
+            values = [storage.numbers(r["values"]["fixed"][metric]) for r in mine]
+            means, deviations = zip(*map(mean_and_deviation, values), strict=True)
             axis.errorbar(
-                [r["size"] for r in mine], values.mean(1), deviation, marker="o", capsize=2,
-                label=name,
-            )  # fmt: skip
+                [r["size"] for r in mine], means, deviations, marker="o", capsize=2, label=name
+            )
         (floor,) = (r for r in rows if r["variant"] == "all_positive")
-        level = np.mean(floor["values"]["fixed"][metric])
+        level, _ = mean_and_deviation(storage.numbers(floor["values"]["fixed"][metric]))
         axis.axhline(level, color="grey", linestyle=":", label="all_positive")
         axis.set(xscale="log", xlabel="batch size", title=f"{metric.replace('_f1', '')} F1 at 0.5")
     drawn.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", fontsize=8)

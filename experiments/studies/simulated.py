@@ -1,6 +1,7 @@
 """How far each loss ends from the best possible F1, on simulated data where that is known."""
 
 import dataclasses
+import functools
 import pathlib
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -15,13 +16,15 @@ from rich.console import Console
 from rich.progress import Progress
 
 import sigmoidf1_jax as sf
-from experiments import compare, evaluation, storage
+from experiments import code, evaluation, storage, tuning
 from experiments.bayes_optimum import bayes_decisions
 from experiments.datasets.dataset import fingerprint
 from experiments.datasets.simulated import Simulation, load_simulated
-from experiments.errors import UserError
+from experiments.errors import UserError, terminable
 from experiments.evaluation import SELECTION_AVERAGES
 from experiments.figures import png
+from experiments.problem import Problem, describe, make_problem
+from experiments.significance import mean_and_deviation
 from experiments.systems import BASELINE, MAIN_SYSTEMS
 
 # One parameter at a time away from the first.
@@ -120,7 +123,9 @@ class SimulatedStudy:
 
 def main(arguments: Sequence[str]) -> None:
     """The command: `python -m experiments study simulated`."""
-    run(tyro.cli(SimulatedStudy, args=arguments, prog="python -m experiments study simulated"))
+    options = tyro.cli(SimulatedStudy, args=arguments, prog="python -m experiments study simulated")
+    with terminable():
+        run(options)
 
 
 def run(options: SimulatedStudy, console: Console | None = None) -> pathlib.Path:
@@ -136,20 +141,23 @@ def run(options: SimulatedStudy, console: Console | None = None) -> pathlib.Path
     config = dataclasses.asdict(options)
     del config["output"], config["quick"]
     config["fingerprints"] = {name: fingerprint(dataset) for name, (dataset, _) in data.items()}
-    versions = storage.versions()
+    versions = {**storage.versions(), "code": code.digest("experiments.studies.simulated")}
     folder = options.output / storage.digest({**config, "versions": versions})
     cells = storage.prepare_folder(folder / "cells")
     rows: list[dict[str, Any]] = []
     about = {}
-    with Progress(console=console, transient=True) as progress:
+    with storage.locked(cells), Progress(console=console, transient=True) as progress:
+        say = functools.partial(
+            progress.console.print, soft_wrap=True, markup=False, highlight=False
+        )
         task = progress.add_task("", total=len(data) * (2 + len(options.losses)))
         for name, (dataset, posteriors) in data.items():
-            problem = compare.make_problem(dataset, options.seeds)
-            about[name] = compare.describe(dataset)
+            problem = make_problem(dataset, options.seeds)
+            about[name] = describe(dataset)
             for system in ("bayes", FLOOR, *options.losses):
                 progress.update(task, description=f"{system} on {name}")
                 path = cells / f"{name}_{system}.json"
-                values = storage.read_json(path)
+                values = storage.read_cell(path, say)
                 if values is None:
                     values = (
                         {"optimal": optimum(problem, posteriors)}
@@ -167,14 +175,14 @@ def run(options: SimulatedStudy, console: Console | None = None) -> pathlib.Path
     storage.write_text(folder / "table.md", markdown(results))
     storage.write_bytes(folder / "distance.png", png(figure(rows)))
     console.print(_table(rows))
-    console.print(f"{folder}/table.md", soft_wrap=True)
+    console.print(f"{folder}/table.md", soft_wrap=True, markup=False, highlight=False)
     return folder
 
 
 F1 = dict[str, list[float]]
 
 
-def optimum(problem: compare.Problem, posteriors: npt.NDArray[np.float32]) -> F1:
+def optimum(problem: Problem, posteriors: npt.NDArray[np.float32]) -> F1:
     """Average -> F1 per seed of the Bayes-optimal decisions on that seed's test labels."""
     decided = bayes_decisions(jnp.asarray(posteriors))
     tests = [rows[rows >= 0] for rows in problem.splits.test]
@@ -188,20 +196,13 @@ def optimum(problem: compare.Problem, posteriors: npt.NDArray[np.float32]) -> F1
     }
 
 
-def _scores(name: str, problem: compare.Problem, options: SimulatedStudy) -> dict[str, F1]:
+def _scores(name: str, problem: Problem, options: SimulatedStudy) -> dict[str, F1]:
     """Threshold -> average -> test F1 per seed of a loss or of the all-positive predictor."""
-    given = compare.Compare(
-        seeds=options.seeds,
-        epochs=options.epochs,
-        hidden=options.hidden,
-        batch_size=options.batch_size,
-        budget=options.budget,
-    )
+    plan = tuning.Plan(options.epochs, options.hidden, options.batch_size, options.budget)
     if name == FLOOR:
-        validation, test, _ = compare.reference(name, problem, given)
+        validation, test, _ = tuning.reference(name, problem, plan)
     else:
-        system = MAIN_SYSTEMS[name]
-        validation, test, _ = compare.train_system(system, problem, given, lambda epoch: None)
+        validation, test, _ = tuning.train_system(MAIN_SYSTEMS[name], problem, plan)
     # The all-positive predictor has nothing to tune.
     thresholds = {t: r for t, r in THRESHOLDS.items() if name != FLOOR or t == "0.5"}
     used = dict.fromkeys(rule for rules in thresholds.values() for rule in rules.values())
@@ -221,10 +222,11 @@ def distances(rows: Sequence[Any]) -> dict[tuple[str, str, str], dict[str, npt.N
     Both are on the same test labels, so most of what chance did to the labels cancels; what is
     left of it can make a distance negative.
     """
-    best = {row["simulation"]: row["f1"] for row in rows if row["system"] == "bayes"}
+    best: dict[str, Any] = {r["simulation"]: r["f1"] for r in rows if r["system"] == "bayes"}
     return {
         (row["simulation"], row["system"], row["threshold"]): {
-            average: np.subtract(best[row["simulation"]][average], row["f1"][average])
+            average: storage.numbers(best[row["simulation"]][average])
+            - storage.numbers(row["f1"][average])
             for average in SELECTION_AVERAGES
         }
         for row in rows
@@ -239,16 +241,17 @@ def _shown(rows: Sequence[Any], spread: bool) -> list[list[str]]:
     """Rows of the table: optimum, then distances; mean (and deviation) over seeds."""
 
     def cell(values: npt.ArrayLike) -> str:
-        values = np.asarray(values)
-        deviation = values.std(ddof=min(1, len(values) - 1))
-        return f"{values.mean():.3f}" + (f" ± {deviation:.3f}" if spread else "")
+        mean, deviation = mean_and_deviation(values)
+        return f"{mean:.3f}" + (f" ± {deviation:.3f}" if spread else "")
 
     below = distances(rows)
     lines = []
     for row in rows:
         key = row["simulation"], row["system"], row["threshold"]
         values = below.get(key, row["f1"])
-        lines.append([*key, *(cell(values[average]) for average in SELECTION_AVERAGES)])
+        lines.append(
+            [*key, *(cell(storage.numbers(values[average])) for average in SELECTION_AVERAGES)]
+        )
     return lines
 
 
@@ -292,7 +295,7 @@ def figure(rows: Sequence[Any]) -> Figure:
                 # The all-positive predictor is the same at every threshold.
                 if at == threshold or system == FLOOR:
                     place = systems.index(system), simulations.index(simulation)
-                    values[place] = distance[average].mean()
+                    values[place], _ = mean_and_deviation(distance[average])
             axis.imshow(values, cmap="viridis_r", aspect="auto", vmin=0, vmax=0.15)
             for i, j in np.argwhere(~np.isnan(values)):
                 axis.text(

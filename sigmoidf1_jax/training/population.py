@@ -1,7 +1,8 @@
-"""Population training: seeds x settings of one objective in one compiled program."""
+"""Population training: seeds x settings of one objective in one compiled epoch."""
 
 import dataclasses
 import functools
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -9,6 +10,7 @@ import chex
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int, Num, PRNGKeyArray
@@ -65,13 +67,15 @@ class Split(NamedTuple):
 
     `train` is [seeds, n] and `validation` [seeds, m]; shorter splits are padded with -1. Features
     enter the network as `(features - shift) * scale`, both [seeds, num_features]: statistics of
-    the training rows.
+    the training rows. With `fill`, [seeds, num_features], a feature that is NaN takes the value
+    there first (a median of the training rows, or 0); without, NaN reaches the network.
     """
 
     train: Int[ArrayLike, "seeds train"]
     validation: Int[ArrayLike, "seeds validation"]
     shift: Float[ArrayLike, "seeds features"]
     scale: Float[ArrayLike, "seeds features"]
+    fill: Float[ArrayLike, "seeds features"] | None = None
 
 
 class Population(NamedTuple):
@@ -109,9 +113,10 @@ def population(
     optimizer: Optimizer = adamw,
     progress: Callable[[int], None] | None = None,
 ) -> Population:
-    """Trains every setting on every seed's split, in one jitted program.
+    """Trains every setting on every seed's split, with one jitted program per epoch.
 
-    All runs advance together: epochs are scanned, seeds and settings are mapped. Settings of one
+    All runs advance together: seeds and settings are mapped, steps are scanned, and the host
+    starts one epoch after the other, so that an interruption waits for none. Settings of one
     seed see the same initial parameters and the same batches, so that they differ in nothing
     else. After each epoch the criteria are computed on validation; per criterion only the
     parameters of the best epoch so far are kept, so memory does not grow with the epochs. A batch
@@ -149,24 +154,35 @@ def population(
     chex.assert_rank([features, labels, where], 2, exception_type=ValueError)
     chex.assert_equal_shape([labels, where], exception_type=ValueError)
     chex.assert_equal_shape_prefix([features, labels], 1, exception_type=ValueError)
-    split = Split(*(jnp.asarray(x) for x in split))
-    chex.assert_equal_shape_prefix([*split, keys], 1, exception_type=ValueError)
+    split = jax.tree.map(jnp.asarray, split)
+    chex.assert_equal_shape_prefix([*jax.tree.leaves(split), keys], 1, exception_type=ValueError)
     for name in ("train", "validation"):
         if not bool(jnp.all(jnp.any(getattr(split, name) >= 0, axis=1))):
             raise ValueError(f"the {name} split of a seed has no rows")
-    return _train(
-        model,
-        epochs,
-        min(batch_size, jnp.shape(split.train)[1]),
-        criteria,
-        optimizer,
-        progress,
-        settings,
-        features,
-        labels,
-        where,
-        split,
-        keys,
+    if jnp.ndim(settings.learning_rate) == 1:
+        settings = jax.tree.map(lambda x: jnp.broadcast_to(x, (len(keys), *x.shape)), settings)
+    trainer = _Trainer(model, min(batch_size, jnp.shape(split.train)[1]), criteria, optimizer)
+    data = _Data(settings, features, labels, where, split, keys)
+    runs = trainer.start(data)
+    losses: list[Array] = []
+    values: list[Array] = []
+    for epoch in range(epochs):
+        runs, loss, value = trainer.epoch(runs, data, np.int32(epoch))
+        losses.append(loss)
+        values.append(value)
+        # One epoch is on its way while the host waits for the one before, and no more.
+        for finished in range(max(epoch - 1, 0), epochs if epoch == epochs - 1 else epoch):
+            _wait(losses[finished])
+            if progress is not None:
+                progress(finished)
+    axis = runs.best.shape[2]
+    others = jax.tree.map(lambda x: jnp.repeat(x[:, :, None], axis, axis=2), runs.others)
+    return Population(
+        params={**others, "params": runs.best_params},
+        best=runs.best,
+        best_epoch=runs.best_epoch,
+        criteria=jnp.stack(values, 2),
+        loss=jnp.stack(losses, 2),
     )
 
 
@@ -182,72 +198,91 @@ class _Run(NamedTuple):
     best_epoch: Array  # [M]
 
 
-@functools.partial(jax.jit, static_argnums=range(6))
-def _train(  # type: ignore[no-untyped-def]
-    model,
-    epochs,
-    batch_size,
-    criteria,
-    optimizer,
-    progress,
-    settings,
-    features,
-    labels,
-    where,
-    split,
-    keys,
-):
-    network = Network(model, None)
-    # Batch statistics would be those of padding too: what has any stays as it is.
-    shapes = jax.eval_shape(network.init, keys[0], features[:1])
-    training = set(shapes) <= {"params"}
+class _Data(NamedTuple):
+    """What is the same in all epochs."""
 
-    def apply(params, others, x, *, key=None):  # type: ignore[no-untyped-def]
+    settings: Setting  # leaves [S, K, ...]
+    features: Array
+    labels: Array
+    where: Array
+    split: Split
+    keys: Array
+
+    def gather(self, rows: Array, part: Split) -> tuple[Array, Array, Array]:
+        """Features, labels and mask of some rows; rows of -1 count for nothing."""
+        x = _filled(self.features[rows], part.fill)
+        x = (x - jnp.asarray(part.shift)[None]) * jnp.asarray(part.scale)[None]
+        return x, self.labels[rows], self.where[rows] & (rows >= 0)[:, None]
+
+
+def _filled(features: Array, fill: Any) -> Array:
+    return features if fill is None else jnp.where(jnp.isnan(features), fill, features)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Trainer:
+    """The program of an epoch: what is static in it."""
+
+    model: nn.Module
+    batch_size: int
+    criteria: Criteria
+    optimizer: Optimizer
+
+    @functools.partial(jax.jit, static_argnums=0)
+    def start(self, data: _Data) -> _Run:
+        """All runs before the first epoch, leaves [S, K, ...]."""
+        return jax.vmap(self._initial, (0, 0, None))(data.keys, data.settings, data)
+
+    # Donated, so that two epochs' runs never exist at once.
+    @functools.partial(jax.jit, static_argnums=0, donate_argnums=1)
+    def epoch(self, runs: _Run, data: _Data, epoch: ArrayLike) -> tuple[_Run, Array, Array]:
+        """All runs after an epoch, with losses [S, K] and criteria [S, K, M]."""
+        every_seed = jax.vmap(self._seed_epoch, (0, 0, 0, 0, None, None))
+        runs, (losses, values) = every_seed(runs, data.settings, data.split, data.keys, epoch, data)
+        return runs, losses, values
+
+    def _apply(self, params: Any, others: Any, x: Array, *, key: Any = None) -> Array:
         """Logits; in training with a key, if the network can be."""
-        options = mode_arguments(model, training=training and key is not None)
+        # Batch statistics would be those of padding too: what has any stays as it is.
+        training = key is not None and not others
+        options = mode_arguments(self.model, training=training)
         rngs = None if key is None else {"dropout": key}
         watch = Watch()
         with nn.intercept_methods(watch):
-            logits = model.apply({**others, "params": params}, x, rngs=rngs, **options)
+            logits = self.model.apply({**others, "params": params}, x, rngs=rngs, **options)
         if key is not None and watch.dropout_off:
             raise ValueError(
-                f"{type(model).__name__} would train with {', '.join(watch.dropout_off)} in "
+                f"{type(self.model).__name__} would train with {', '.join(watch.dropout_off)} in "
                 "evaluation mode: its __call__ has no argument for its mode, or it holds batch "
                 "statistics, which a population does not train; use train_step"
             )
-        return logits
+        return logits  # type: ignore[return-value]
 
-    def gather(rows, shift, scale):  # type: ignore[no-untyped-def]
-        """Features, labels and mask of some rows; rows of -1 count for nothing."""
-        x = (features[rows] - shift[None]) * scale[None]
-        return x, labels[rows], where[rows] & (rows >= 0)[:, None]
-
-    def loss(params, run, objective, batch, key):  # type: ignore[no-untyped-def]
+    def _loss(self, params: Any, run: _Run, objective: Any, batch: Any, key: Array) -> Any:
         x, y, mask = batch
-        logits = apply(params, run.others, x, key=key)
+        logits = self._apply(params, run.others, x, key=key)
         if isinstance(objective, StatefulObjective):
             return objective(logits, y, run.loss_state, where=mask, key=key)
         return objective(logits, y, where=mask), None
 
-    def update(run, setting, batch, key):  # type: ignore[no-untyped-def]
-        (value, loss_state), gradient = jax.value_and_grad(loss, has_aux=True)(
+    def _update(self, run: _Run, setting: Setting, batch: Any, key: Array) -> tuple[_Run, Array]:
+        (value, loss_state), gradient = jax.value_and_grad(self._loss, has_aux=True)(
             run.params, run, setting.objective, batch, key
         )
-        transformation = optimizer(setting.learning_rate, setting.weight_decay)
+        transformation = self.optimizer(setting.learning_rate, setting.weight_decay)
         updates, state = transformation.update(gradient, run.optimizer_state, run.params)
         params = optax.apply_updates(run.params, updates)
         after = run._replace(params=params, optimizer_state=state, loss_state=loss_state)
         # A batch of padding is no batch: momentum, decay and schedules would move on it.
         counts = jnp.any(batch[2])
-        moved = jax.tree.map(lambda new, old: jnp.where(counts, new, old), after, run)
-        return moved, value
+        return jax.tree.map(lambda new, old: jnp.where(counts, new, old), after, run), value
 
-    def select(run, validation, epoch):  # type: ignore[no-untyped-def]
+    def _select(self, run: _Run, validation: Any, epoch: Array) -> tuple[_Run, Array]:
         x, y, mask = validation
-        values = criteria(apply(run.params, run.others, x), y, mask)
+        values = self.criteria(self._apply(run.params, run.others, x), y, mask)
         better = values > run.best
 
-        def keep(new, old):  # type: ignore[no-untyped-def]
+        def keep(new: Array, old: Array) -> Array:
             return jnp.where(better.reshape((-1,) + (1,) * new.ndim), new[None], old)
 
         run = run._replace(
@@ -257,45 +292,44 @@ def _train(  # type: ignore[no-untyped-def]
         )
         return run, values
 
-    def seed_epoch(runs, settings, part, key, epoch):  # type: ignore[no-untyped-def]
+    def _seed_epoch(
+        self, runs: _Run, settings: Setting, part: Split, key: Array, epoch: Any, data: _Data
+    ) -> tuple[_Run, tuple[Array, Array]]:
         """One epoch of all settings of one seed."""
         for_order, for_loss = jax.random.split(jax.random.fold_in(key, epoch))
-        rows = _shuffled_batches(for_order, part.train, batch_size)
+        rows = _shuffled_batches(for_order, jnp.asarray(part.train), self.batch_size)
 
-        def step(runs, inputs):  # type: ignore[no-untyped-def]
+        def step(runs: _Run, inputs: tuple[Array, Array]) -> tuple[_Run, tuple[Array, Array]]:
             rows, key = inputs
-            batch = gather(rows, part.shift, part.scale)
-            runs, values = jax.vmap(update, (0, 0, None, None))(runs, settings, batch, key)
+            batch = data.gather(rows, part)
+            runs, values = jax.vmap(self._update, (0, 0, None, None))(runs, settings, batch, key)
             return runs, (values, jnp.any(batch[2]))
 
         keys = jax.random.split(for_loss, rows.shape[0])
         runs, (values, used) = jax.lax.scan(step, runs, (rows, keys))
-        validation = gather(part.validation, part.shift, part.scale)
-        runs, criteria_values = jax.vmap(select, (0, None, None))(runs, validation, epoch)
-        return runs, (jnp.mean(values, 0, where=used[:, None]), criteria_values)
+        validation = data.gather(jnp.asarray(part.validation), part)
+        runs, criteria = jax.vmap(self._select, (0, None, None))(runs, validation, epoch)
+        return runs, (jnp.mean(values, 0, where=used[:, None]), criteria)
 
-    def epoch_step(runs, epoch):  # type: ignore[no-untyped-def]
-        out = jax.vmap(seed_epoch, (0, 0, 0, 0, None))(runs, settings, split, keys, epoch)
-        if progress is not None:
-            jax.debug.callback(progress, epoch)
-        return out
-
-    def initial(key, settings):  # type: ignore[no-untyped-def]
-        others = network.init(key, features[:1])
+    def _initial(self, key: Array, settings: Setting, data: _Data) -> _Run:
+        some = _filled(data.features[:1], None if data.split.fill is None else jnp.zeros(()))
+        others: Any = Network(self.model, None).init(key, some)
         params = others.pop("params")
         sizes = jax.eval_shape(
-            lambda p: criteria(apply(p, others, features[:1]), labels[:1], where[:1]), params
+            lambda p: self.criteria(self._apply(p, others, some), data.labels[:1], data.where[:1]),
+            params,
         )
         number = sizes.shape[0]
-        states = jax.vmap(lambda s: optimizer(s.learning_rate, s.weight_decay).init(params))(
+        states = jax.vmap(lambda s: self.optimizer(s.learning_rate, s.weight_decay).init(params))(
             settings
         )
-        count = settings.learning_rate.shape[0]
+        count = jnp.shape(settings.learning_rate)[0]
         loss_state = None
         if isinstance(settings.objective, StatefulObjective):
-            loss_state = jax.vmap(lambda s: s.objective.init(labels.shape[1]))(settings)
+            num_labels = data.labels.shape[1]
+            loss_state = jax.vmap(lambda s: s.objective.init(num_labels))(settings)
 
-        def repeat(times, tree):  # type: ignore[no-untyped-def]
+        def repeat(times: int, tree: Any) -> Any:
             return jax.tree.map(lambda x: jnp.broadcast_to(x, (times, *x.shape)), tree)
 
         return _Run(
@@ -308,20 +342,11 @@ def _train(  # type: ignore[no-untyped-def]
             best_epoch=jnp.full((count, number), -1, jnp.int32),
         )
 
-    seeds = keys.shape[0]
-    if settings.learning_rate.ndim == 1:
-        settings = jax.tree.map(lambda x: jnp.broadcast_to(x, (seeds, *x.shape)), settings)
-    runs = jax.vmap(initial)(keys, settings)
-    runs, (losses, values) = jax.lax.scan(epoch_step, runs, jnp.arange(epochs, dtype=jnp.int32))
-    criteria_axis = runs.best.shape[2]
-    others = jax.tree.map(lambda x: jnp.repeat(x[:, :, None], criteria_axis, axis=2), runs.others)
-    return Population(
-        params={**others, "params": runs.best_params},
-        best=runs.best,
-        best_epoch=runs.best_epoch,
-        criteria=jnp.moveaxis(values, 0, 2),
-        loss=jnp.moveaxis(losses, 0, 2),
-    )
+
+def _wait(value: Any) -> None:
+    """Until the value is there, in small steps: a signal is heard at once, not after an epoch."""
+    while not (isinstance(value, jax.core.Tracer) or value.is_ready()):
+        time.sleep(0.002)
 
 
 def _shuffled_batches(key: Array, rows: Array, batch_size: int) -> Array:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-pytest.importorskip("iterstrat", reason="the comparison needs the experiments extra")
+pytest.importorskip("sklearn", reason="the comparison needs the experiments extra")
 
 from experiments.bayes_optimum import bayes_decisions, bayes_optimal, expected_f1
 

@@ -14,8 +14,9 @@ import pytest
 
 pytest.importorskip("river", reason="the comparison needs the experiments extra")
 
-from experiments import __main__, compare, datasets, evaluation, splits, storage, systems
+from experiments import __main__, compare, datasets, evaluation, splits, storage, systems, tuning
 from experiments.errors import UserError
+from experiments.problem import make_problem
 
 # One worker for all, so that the comparison runs once.
 pytestmark = pytest.mark.xdist_group("compare")
@@ -129,14 +130,12 @@ def test_labels_of_test_rows_decide_nothing(options):
     """With the test labels inverted, scores, thresholds and selected runs stay the same."""
     data = small()
     parts = splits.stratified(data.labels, options.seeds)
-    problem = compare.make_problem(data, options.seeds)
+    problem = make_problem(data, options.seeds)
     flipped = data.labels.copy()
     # Seed 0 only: rows that are test rows there are training rows elsewhere.
     test_rows = parts.test[0][parts.test[0] >= 0]
     flipped[test_rows] = ~flipped[test_rows]
     changed = dataclasses.replace(problem, dataset=dataclasses.replace(data, labels=flipped))
-    one = dataclasses.replace(options, seeds=1)
-
     def first(p):
         return dataclasses.replace(
             p,
@@ -146,8 +145,8 @@ def test_labels_of_test_rows_decide_nothing(options):
         )
 
     system = systems.SYSTEMS["macro_soft_f1"]
-    plain = compare.train_system(system, first(problem), one, lambda _: None)
-    other = compare.train_system(system, first(changed), one, lambda _: None)
+    plain = tuning.train_system(system, first(problem), options.plan())
+    other = tuning.train_system(system, first(changed), options.plan())
     assert plain[2] == other[2]
     for a, b in zip(plain[1], other[1], strict=True):
         np.testing.assert_array_equal(a.scores, b.scores)
@@ -233,7 +232,7 @@ def test_a_killed_run_resumes_with_what_is_done(tmp_path):
         command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     deadline = time.monotonic() + 120
-    while not (done := list(tmp_path.rglob("logistic_regression.json"))):
+    while not (done := list(tmp_path.rglob("logistic_regression-*.json"))):
         assert time.monotonic() < deadline, "the run did not start"
         assert process.poll() is None, "the run stopped by itself"
         time.sleep(0.05)

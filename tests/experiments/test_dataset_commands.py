@@ -9,9 +9,10 @@ import pytest
 
 pytest.importorskip("river", reason="the comparison needs the experiments extra")
 
-from experiments import __main__, compare, evaluation, systems
+from experiments import __main__, compare, evaluation, systems, tuning
 from experiments.datasets import Dataset, Options
 from experiments.errors import UserError
+from experiments.problem import dense, make_problem
 
 N = 90
 
@@ -120,19 +121,19 @@ def test_missing_labels_decide_nothing(monkeypatch):
 
     monkeypatch.setattr(evaluation, "selection_criteria", criteria)
     features, labels, known = made(where=True)
-    options = compare.Compare(seeds=2, epochs=2, budget=2, hidden=(4,))
+    plan = tuning.Plan(epochs=2, hidden=(4,), batch_size=256, budget=2)
     found = []
     for hidden in (False, True):
         data = Dataset("small", features, labels & known, tuple("abc"), "here", where=known)
-        problem = compare.make_problem(data, 2)
+        problem = make_problem(data, 2)
         # Splits and standardisation as before; only the values under the mask differ.
         object.__setattr__(data, "labels", np.where(known, labels, hidden))
         system = systems.SYSTEMS["positive_unlabeled"]
         found.append(
             [
-                compare.reference("label_frequency", problem, options),
-                compare.reference("logistic_regression", problem, options),
-                compare.train_system(system, problem, options, lambda _: None),
+                tuning.reference("label_frequency", problem, plan),
+                tuning.reference("logistic_regression", problem, plan),
+                tuning.train_system(system, problem, plan),
             ]
         )
     for one, other in zip(*found, strict=True):
@@ -150,12 +151,12 @@ def test_compare_refuses_what_it_cannot_hold():
         "many", features, np.zeros((N, 2), np.int32), tuple(map(str, range(10_001))), "here"
     )
     with pytest.raises(UserError, match="up to 10000; data set many has 10001"):
-        compare.dense(numbers)
+        dense(numbers)
     tokens = Dataset("words", np.ones((N, 5), np.int32), labels, tuple("abc"), "here")
     with pytest.raises(UserError, match="data set words has token ids"):
-        compare.dense(tokens)
+        dense(tokens)
     images = Dataset("icons", np.full((N, 2, 2, 1), 255, np.uint8), labels, tuple("abc"), "here")
-    np.testing.assert_array_equal(compare.dense(images).features, np.ones((N, 4), np.float32))
+    np.testing.assert_array_equal(dense(images).features, np.ones((N, 4), np.float32))
 
 
 def test_other_data_under_the_same_name_is_not_resumed(table, tmp_path, monkeypatch):

@@ -41,10 +41,15 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
     assert [p.name for p in tmp_path.iterdir()] == ["value.json"]
 
 
-def test_nan_and_broken_files_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        storage.write_json(tmp_path / "x.json", float("nan"))
-    assert not list(tmp_path.iterdir())
+def test_no_record_fails_for_what_is_not_a_number(tmp_path):
+    value = {"a": [0.5, float("nan"), (np.float32("inf"),)], "b": np.array([1, np.nan]), 3: None}
+    storage.write_json(tmp_path / "x.json", value)
+    read = storage.read_json(tmp_path / "x.json")
+    assert read == {"a": [0.5, None, [None]], "b": [1.0, None], "3": None}
+    np.testing.assert_array_equal(storage.numbers(read["b"]), [1, np.nan])
+
+
+def test_broken_files_are_refused(tmp_path):
     (tmp_path / "x.json").write_text("{")
     with pytest.raises(UserError, match="not valid JSON"):
         storage.read_json(tmp_path / "x.json")

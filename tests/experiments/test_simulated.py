@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-pytest.importorskip("iterstrat", reason="the data sets need the experiments extra")
+pytest.importorskip("sklearn", reason="the data sets need the experiments extra")
 
 from experiments import datasets
 from experiments.datasets.simulated import Simulation, load_simulated, rates, simulate

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-pytest.importorskip("iterstrat", reason="the studies need the experiments extra")
+pytest.importorskip("sklearn", reason="the studies need the experiments extra")
 
 from rich.console import Console
 
@@ -21,8 +21,8 @@ LEAST = {
 }
 
 
-def noise_instead_of_training(system, problem, options, progress):
-    """Scores that say nothing, in the form of `compare.train_system`."""
+def noise_instead_of_training(system, problem, plan):
+    """Scores that say nothing, in the form of `tuning.train_system`."""
 
     def part(rows):
         shape = (*rows.shape, problem.dataset.num_labels)
@@ -33,7 +33,7 @@ def noise_instead_of_training(system, problem, options, progress):
 
 def test_files_are_written_and_a_second_run_trains_nothing(tmp_path, monkeypatch):
     # Training is tested where it is written.
-    monkeypatch.setattr(simulated.compare, "train_system", noise_instead_of_training)
+    monkeypatch.setattr(simulated.tuning, "train_system", noise_instead_of_training)
     options = SimulatedStudy(**LEAST, output=tmp_path)
     folder = simulated.run(options, Console(quiet=True))
     results = json.loads((folder / "results.json").read_text())
@@ -53,7 +53,7 @@ def test_files_are_written_and_a_second_run_trains_nothing(tmp_path, monkeypatch
     found = below["base", "binary_cross_entropy", "tuned"]["macro"]
     np.testing.assert_allclose(found, np.subtract(best, loss))
 
-    monkeypatch.setattr(simulated.compare, "train_system", lambda *_: pytest.fail("trained"))
+    monkeypatch.setattr(simulated.tuning, "train_system", lambda *_: pytest.fail("trained"))
     assert simulated.run(options, Console(quiet=True)) == folder
     assert json.loads((folder / "results.json").read_text()) == results
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-pytest.importorskip("iterstrat", reason="splits need the experiments extra")
+pytest.importorskip("sklearn", reason="splits need the experiments extra")
 
 from experiments import splits
 from experiments.datasets import Dataset
