@@ -46,16 +46,25 @@ class Compare:
     codes: 1 the disk is full, 2 a mistake in the options, 130 after Ctrl-C, 143 after SIGTERM.
     """
 
-    dataset: str = "yeast"
-    """Name of a data set, a file or folder, openml:NUMBER or tfds:NAME (see docs/data.md)."""
+    dataset: Annotated[str, tyro.conf.arg(help=datasets.HELP)] = "yeast"
     data: tyro.conf.OmitArgPrefixes[datasets.Options] = dataclasses.field(
         default_factory=datasets.Options
     )
     """Which columns are labels, and which labels and examples stay."""
-    losses: tuple[str, ...] = ()
-    """Losses to compare, or "all" (default: eight). binary_cross_entropy is always there."""
-    decisions: tuple[str, ...] = DEFAULT
-    """Decision rules to cross the losses with, or "all"; more than three draw a heat map."""
+    losses: Annotated[
+        tuple[str, ...],
+        tyro.conf.arg(
+            help='Losses to compare, or "all" (default: the first eight). '
+            f"{BASELINE} is always there. Known: {', '.join(SYSTEMS)}."
+        ),
+    ] = ()
+    decisions: Annotated[
+        tuple[str, ...],
+        tyro.conf.arg(
+            help='Decision rules to cross the losses with, or "all"; more than three draw a heat '
+            f"map. Known: {', '.join(RULES)}."
+        ),
+    ] = DEFAULT
     seeds: int = 10
     """Number of splits and initialisations, each with a seed of its own."""
     epochs: int = 60

@@ -171,7 +171,7 @@ def _title(results: dict[str, Any]) -> str:
     d, c = results["dataset"], results["config"]
     low, high = d["labels_per_example"]
     return (
-        f"{d['name']}: {d['examples']} examples, {d['labels']} labels, "
+        f"{d['name']}: {d['examples']} examples, {d['labels']} label{'s' * (d['labels'] > 1)}, "
         f"{d['cardinality']:.2f} labels per example ({low} to {high}); "
         f"{c['seeds']} seeds, {c['budget']} settings per loss; split: {d['split']}"
     )

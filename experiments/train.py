@@ -95,14 +95,12 @@ class Train:
     (one process), both at the end of the step with a checkpoint.
     """
 
-    dataset: str = "yeast"
-    """Name of a data set, a file or folder, openml:NUMBER or tfds:NAME (see docs/data.md)."""
+    dataset: Annotated[str, tyro.conf.arg(help=datasets.HELP)] = "yeast"
     data: tyro.conf.OmitArgPrefixes[datasets.Options] = dataclasses.field(
         default_factory=datasets.Options
     )
     """Which columns are labels, and which labels and examples stay."""
-    loss: str = "sigmoid_f1"
-    """The loss, a name as in the comparison."""
+    loss: Annotated[str, tyro.conf.arg(help=f"The loss: {', '.join(SYSTEMS)}.")] = "sigmoid_f1"
     hyper: tuple[str, ...] = ()
     """Hyperparameters of the loss as KEY=VALUE, where they are not the defaults."""
     moving_decay: float | None = None

@@ -11,7 +11,7 @@ from experiments.datasets.sklearn_multilabel import sklearn_multilabel
 from experiments.datasets.yeast import yeast
 from experiments.errors import UserError
 
-__all__ = ["KINDS", "LOADERS", "Dataset", "Options", "builder_classes", "load"]
+__all__ = ["HELP", "KINDS", "LOADERS", "Dataset", "Options", "builder_classes", "load", "names"]
 
 LOADERS: dict[str, Callable[[], Dataset]] = {
     "yeast": yeast,
@@ -21,6 +21,7 @@ LOADERS: dict[str, Callable[[], Dataset]] = {
 
 _TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 _SPARSE = (".svm", ".svmlight", ".libsvm", ".txt")
+_SUFFIXES = (*_TABLES, *_SPARSE, ".npz", ".arff")
 KINDS = (
     "a .csv, .tsv, .jsonl, .parquet, .npz, .arff, .svm or .txt file (text may be gzipped), a "
     "folder with .arff and .xml files, openml:NUMBER, or tfds:NAME"
@@ -46,6 +47,19 @@ def load(name: str, options: Options | None = None) -> Dataset:
     if options.drop_unlabelled:
         dataset = drop_unlabelled(dataset)
     return dataset
+
+
+def names() -> list[str]:
+    """The data sets that have a name, without importing what makes them."""
+    folder = pathlib.Path(__file__).parent
+    built = (p.parent.name for p in folder.glob("*/*_dataset_builder.py"))
+    return sorted({*LOADERS, *built})
+
+
+HELP = (
+    f"Name of a data set ({', '.join(names())}), a file or folder, openml:NUMBER or tfds:NAME "
+    "(see docs/data.md)."
+)
 
 
 def builder_classes() -> dict[str, type]:
@@ -82,8 +96,9 @@ def _read(name: str, options: Options) -> Dataset:
         return tfds.from_class(known[builder], config, options.data_dir, options.text_features)
     if path.exists():
         return _file(path, options)
-    names = ", ".join(sorted({*LOADERS, *known}))
-    raise UserError(f"unknown data set {name!r}; known: {names}; or {KINDS}")
+    if builder != name or name.removesuffix(".gz").lower().endswith(_SUFFIXES):
+        raise UserError(f"there is no file or folder {name}")
+    raise UserError(f"unknown data set {name!r}; known: {', '.join(names())}; or {KINDS}")
 
 
 def _file(path: pathlib.Path, options: Options) -> Dataset:

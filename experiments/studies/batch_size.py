@@ -53,8 +53,7 @@ class BatchSize:
     resumes an interrupted run.
     """
 
-    dataset: str = "yeast"
-    """Name of a data set, a file or folder, openml:NUMBER or tfds:NAME (see docs/data.md)."""
+    dataset: Annotated[str, tyro.conf.arg(help=datasets.HELP)] = "yeast"
     data: tyro.conf.OmitArgPrefixes[datasets.Options] = dataclasses.field(
         default_factory=datasets.Options
     )
