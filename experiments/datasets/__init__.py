@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 
 from experiments.datasets.dataset import Dataset, drop_rare_labels, drop_unlabelled
+from experiments.datasets.files import without_compression
 from experiments.datasets.options import Options
 from experiments.datasets.simulated import simulated
 from experiments.datasets.sklearn_multilabel import sklearn_multilabel
@@ -22,8 +23,8 @@ LOADERS: dict[str, Callable[[], Dataset]] = {
 _TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 _SPARSE = (".svm", ".svmlight", ".libsvm", ".txt")
 KINDS = (
-    "a .csv, .tsv, .jsonl, .parquet, .npz, .arff, .svm or .txt file (text may be gzipped), a "
-    "folder with .arff and .xml files, openml:NUMBER, or tfds:NAME"
+    "a .csv, .tsv, .jsonl, .parquet, .npz, .arff, .svm or .txt file (text perhaps in .gz, .bz2 or "
+    ".xz), a folder with .arff and .xml files, openml:NUMBER, or tfds:NAME"
 )
 
 
@@ -87,7 +88,7 @@ def _read(name: str, options: Options) -> Dataset:
 
 
 def _file(path: pathlib.Path, options: Options) -> Dataset:
-    base = path.resolve().name.removesuffix(".gz")
+    base = without_compression(path.resolve().name)
     stem, dot, suffix = base.rpartition(".")
     suffix = (dot + suffix).lower()
     # The name becomes a folder's.
@@ -98,19 +99,18 @@ def _file(path: pathlib.Path, options: Options) -> Dataset:
         options.refuse_unused(("labels",), "ARFF files")
         return arff(path, name, options.labels)
     if suffix in _TABLES:
-        from experiments.datasets.tables import table
+        from experiments.datasets.tables import columns_of, table
 
-        columns = ("labels", "label_separator", "features", "text", "text_features", "split")
-        options.refuse_unused(columns, "a table")
+        options.refuse_unused(columns_of(suffix), f"a {suffix} file")
         return table(path, name, options)
     if suffix == ".npz":
         from experiments.datasets.arrays import npz
 
-        options.refuse_unused((), ".npz files")
-        return npz(path, name)
+        options.refuse_unused(("negative", "impute"), ".npz files")
+        return npz(path, name, options)
     if suffix in _SPARSE:
         from experiments.datasets.svmlight import svmlight
 
-        options.refuse_unused((), "sparse text files")
-        return svmlight(path, name)
+        options.refuse_unused(("negative",), "sparse text files")
+        return svmlight(path, name, options.negative)
     raise UserError(f"{path}: unknown kind of file; expected {KINDS}")

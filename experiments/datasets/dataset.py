@@ -240,7 +240,7 @@ def drop_unlabelled(dataset: Dataset) -> Dataset:
 
 def fingerprint(dataset: Dataset) -> str:
     """Twelve hexadecimal digits of what is learnt from: other data under one name differ."""
-    sha = hashlib.sha256("\n".join(dataset.label_names).encode())
+    sha = hashlib.sha256("\n".join((*dataset.label_names, str(dataset.impute))).encode())
     arrays = {"features": dataset.features, "labels": dataset.labels, **(dataset.parts or {})}
     if dataset.where is not None:
         arrays["where"] = dataset.where

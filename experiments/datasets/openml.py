@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.datasets import fetch_openml
 
+from experiments.datasets.cells import truth
 from experiments.datasets.dataset import Dataset, check_memory
-from experiments.datasets.tables import truth
 from experiments.errors import UserError
 
 

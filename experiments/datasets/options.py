@@ -16,8 +16,8 @@ class Options:
 
     labels: tuple[str, ...] = ()
     """Label columns of a table; or one column whose cells list the labels of an example."""
-    label_separator: str = ","
-    """What stands between the labels in a cell of one label column."""
+    label_separator: str | None = None
+    """What stands between the labels in a cell of one label column (default: a comma)."""
     negative: str | None = None
     """What says that a label does not hold, where it is not 0, false or no: -1 beside 1."""
     features: tuple[str, ...] = ()
@@ -45,6 +45,9 @@ class Options:
         Raises:
           UserError: one is.
         """
+        for name in ("label_separator", "negative", "delimiter"):
+            if getattr(self, name) == "":
+                raise UserError(f"{_flag(name)} must not be empty")
         for name, least in (("text_features", 1), ("min_label_count", 0)):
             if getattr(self, name) < least:
                 raise UserError(f"{_flag(name)} must be >= {least}, got {getattr(self, name)}")
