@@ -6,6 +6,7 @@ import json
 import math
 import numbers
 import re
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -88,7 +89,9 @@ def _list(cell: Any) -> list[Any] | None:
     # NumPy's before Python's, which takes 'a' 'b' for 'ab'.
     for read in (json.loads, _numpy_list, ast.literal_eval):
         try:
-            value = read(text)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of Python's parser, about text that is no list
+                value = read(text)
         except (ValueError, SyntaxError, RecursionError, MemoryError):
             continue
         if isinstance(value, list | tuple | set):

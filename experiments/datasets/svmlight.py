@@ -13,6 +13,7 @@ from experiments.errors import UserError
 
 _HEADER = re.compile(r"\s*(\d+)\s+(\d+)\s+(\d+)\s*", re.ASCII)
 _WHOLE = re.compile(r"[-+]?\d+", re.ASCII)
+_INDEX = re.compile(r"[-+]?\d{1,18}", re.ASCII)
 # Floats above have lost their last digits: different labels have become one.
 _EXACT = 2**53
 
@@ -112,7 +113,7 @@ def _entries(words: list[str], place: str) -> Iterator[tuple[int, float]]:
     for word in words:
         index, _, text = word.partition(":")
         value = number_in(text)
-        if not _WHOLE.fullmatch(index) or value is None:
+        if not _INDEX.fullmatch(index) or value is None:
             raise UserError(f"{place}: {word!r}; expected index:value, both numbers")
         feature = int(index)
         if feature < 0:

@@ -138,15 +138,21 @@ def _csv(path: pathlib.Path, delimiter: str | None) -> Table:
     reader = csv.reader(itertools.chain(first, text), delimiter=delimiter, strict=True)
     rows = _csv_rows(path, reader)
     line, header = next(rows, (1, []))
-    numbers, content = [], []
+    header = [column.strip() for column in header]
     place = f"{path} line {line}"
+    numbers, content = [], []
     for line, row in rows:
+        numbers.append(line)
+        content.append(row)
+    if header and content and all(len(row) == len(header) + 1 for row in content):
+        # Row names as R writes them, without a name of their own; or lines end in a delimiter.
+        blank = not any(row[-1].strip() for row in content)
+        header = [*header, ""] if blank else ["", *header]
+    for line, row in zip(numbers, content, strict=True):
         if len(row) != len(header):
             raise UserError(
                 f"{path} line {line}: {len(row)} cells; expected {len(header)}, as in the header"
             )
-        numbers.append(line)
-        content.append(row)
     named = dict(enumerate(header))
     index = []
     for i, column in enumerate(header):

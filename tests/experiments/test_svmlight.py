@@ -70,6 +70,7 @@ def test_two_classes_are_one_label(tmp_path):
         ("1,,2 1:2\n", "line 1: label ''"),
         ("1 1:2 1:3\n", "line 1: feature 1 is there twice"),
         ("1 -1:2\n", "line 1: feature -1 is negative"),
+        (f"1 {'1' * 5000}:2\n", "line 1: .* expected index:value"),
         ("1 1_0:2\n", "line 1: '1_0:2'; expected index:value"),
         ("1 1:1_0\n", "line 1: '1:1_0'; expected index:value"),
         ("1 1:nan\n", "line 1: '1:nan'; expected index:value"),

@@ -132,6 +132,8 @@ def test_rare_labels_and_then_unlabelled_examples_are_dropped(tmp_path):
         ("a\ty\n1\t1\n2\t0\n", [[1], [2]]),
         ("a,y\r1,1\r2,0\r", [[1], [2]]),
         ('a,note,y\r\n1,"x\ry",1\r\n2,z;w,0\r\n', [[1], [2]]),
+        ("a, y\n1, 1\n2, 0\n", [[1], [2]]),
+        ("a,y\n1,1,\n2,0,\n", [[1], [2]]),
         ("\ufeffa,y,\n1,1,\n2,0,\n", [[1], [2]]),
     ],
 )
@@ -161,6 +163,7 @@ def test_long_texts_and_other_compressions(tmp_path):
     ("content", "left_out"),
     [
         (",a,y\n0,1.5,1\n1,2,0\n", "the first column, which has no name"),
+        ("a,y\none,1.5,1\ntwo,2,0\n", "the first column, which has no name"),
         ("Unnamed: 0,a,y\n7,1.5,1\n3,2,0\n", "Unnamed: 0"),
         ("Unnamed: 0.1,Unnamed: 0,a,y\n0,0,1.5,1\n1,1,2,0\n", "Unnamed: 0.1, Unnamed: 0"),
         ("index,a,y\n0,1.5,1\n1,2,0\n", "index"),
@@ -234,7 +237,7 @@ A, G = {"labels": ("a",)}, {"labels": ("g",)}
     ("name", "content", "options", "message"),
     [
         ("t.csv", "x,a\n1,0\n2\n", A, "t.csv line 3: 1 cells; expected 2, as in the header"),
-        ("t.csv", "x,a\n1,0,4\n", A, "t.csv line 2: 3 cells; expected 2"),
+        ("t.csv", "x,a\n1,0,4\n1,0\n", A, "t.csv line 2: 3 cells; expected 2"),
         ("t.csv", 'x,a\n"1\n2",0\n3\n', A, "t.csv line 4: 1 cells"),
         ("t.csv", 'x,a\n1,"0\n', A, "t.csv line 2: unexpected end of data"),
         ("t.csv", "x,a,a\n1,0,0\n", A, "line 1: column 'a' is there 2 times"),
