@@ -1,5 +1,6 @@
 """Data sets by name, path or address, in one in-memory shape."""
 
+import dataclasses
 import pathlib
 import re
 from collections.abc import Callable
@@ -21,6 +22,7 @@ LOADERS: dict[str, Callable[[], Dataset]] = {
 }
 
 _TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+_ARFF = (".arff", ".dat")
 _SPARSE = (".svm", ".svmlight", ".libsvm", ".txt")
 KINDS = (
     "a .csv, .tsv, .jsonl, .parquet, .npz, .arff, .svm or .txt file (text perhaps in .gz, .bz2 or "
@@ -82,22 +84,54 @@ def _read(name: str, options: Options) -> Dataset:
         options.refuse_unused(("text_features", "data_dir"), f"the data set {builder}")
         return tfds.from_class(known[builder], config, options.data_dir, options.text_features)
     if path.exists():
-        return _file(path, options)
+        return _file(path, options) if options.test is None else _two_files(path, options)
     names = ", ".join(sorted({*LOADERS, *known}))
     raise UserError(f"unknown data set {name!r}; known: {names}; or {KINDS}")
 
 
-def _file(path: pathlib.Path, options: Options) -> Dataset:
+def _two_files(path: pathlib.Path, options: Options) -> Dataset:
+    """The training examples in one file and the test examples in `options.test`."""
+    assert options.test is not None
+    kinds = [_kind(p)[1] for p in (path, options.test)]
+    if not options.test.is_file():
+        raise UserError(f"--test {options.test} is no file; expected a file with test examples")
+    if path.is_dir() or path.resolve() == options.test.resolve():
+        raise UserError(f"--test is for two files, one with training examples; {path} is not one")
+    if all(kind in _ARFF for kind in kinds):
+        return _file(path, options)  # it reads both, with the values of nominal attributes in both
+    if options.split is not None:
+        raise UserError("--split and --test exclude each other; pass one of them")
+    options_of = dataclasses.replace(options, test=None)
+    train = _file(path, options_of)
+    if kinds[0] in _TABLES and train.feature_names:
+        # Which columns are numbers is read off the training examples alone.
+        options_of = dataclasses.replace(options_of, features=train.feature_names)
+    test = _file(options.test, options_of)
+    from experiments.datasets.two_files import joined
+
+    sparse = all(kind in _SPARSE for kind in kinds)
+    collected = sparse or (
+        len(options.labels) == 1 and options.labels not in (train.label_names, test.label_names)
+    )
+    return joined(train, test, (path, options.test), union=collected, sparse=sparse)
+
+
+def _kind(path: pathlib.Path) -> tuple[str, str]:
+    """A path's name without its suffix, and the suffix in small letters, without .gz and such."""
     base = without_compression(path.resolve().name)
     stem, dot, suffix = base.rpartition(".")
-    suffix = (dot + suffix).lower()
+    return (base if path.is_dir() or not stem else stem), (dot + suffix).lower()
+
+
+def _file(path: pathlib.Path, options: Options) -> Dataset:
+    stem, suffix = _kind(path)
     # The name becomes a folder's.
-    name = re.sub(r"[^\w.-]", "_", base if path.is_dir() or not stem else stem)
-    if path.is_dir() or suffix == ".arff":
+    name = re.sub(r"[^\w.-]", "_", stem)
+    if path.is_dir() or suffix in _ARFF:
         from experiments.datasets.arff import arff
 
-        options.refuse_unused(("labels",), "ARFF files")
-        return arff(path, name, options.labels)
+        options.refuse_unused(("labels", "negative", "impute", "test"), "ARFF files")
+        return arff(path, name, options)
     if suffix in _TABLES:
         from experiments.datasets.tables import columns_of, table
 

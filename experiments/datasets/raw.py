@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
-from experiments.datasets.files import lines
+from experiments.datasets.files import OPENERS, lines
 from experiments.errors import UserError
 
 _DAMAGED = (EOFError, OSError, zlib.error, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile)
@@ -36,16 +36,22 @@ class Source:
     manager: Any
 
     def find(self, *names: str) -> pathlib.Path | None:
-        """The first of these files or folders in the user's folder, plain or gzipped, or None."""
+        """The first of these files or folders in the user's folder, plain or packed, or None.
+
+        Small and capital letters do not matter where no name is the very one.
+        """
         try:
             manual = pathlib.Path(self.manager.manual_dir)
         except AssertionError:  # TFDS's word for a folder that is not there, or empty
             return None
         for folder in (manual / self.name, manual):
-            for name in names:
-                for path in (folder / name, folder / f"{name}.gz"):
-                    if path.exists():
-                        return path
+            there = sorted(folder.iterdir()) if folder.is_dir() else []
+            exact = {path.name: path for path in there}
+            any_case = {path.name.lower(): path for path in reversed(there)}
+            for name in (name + end for name in names for end in ("", *OPENERS)):
+                found = exact.get(name) or any_case.get(name.lower())
+                if found is not None:
+                    return found
         return None
 
     def path(self, *names: str, url: str | None = None) -> pathlib.Path:
@@ -102,9 +108,10 @@ def _readable(path: pathlib.Path) -> Iterator[None]:
 
 
 def read_bytes(path: pathlib.Path) -> bytes:
-    """The content of a file, unpacked if its name ends in .gz."""
-    with _readable(path):
-        return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    """The content of a file, unpacked if its name says that it is compressed."""
+    with _readable(path), OPENERS.get(path.suffix.lower(), open)(path, "rb") as file:
+        data: bytes = file.read()
+        return data
 
 
 def decode(data: bytes, where: str) -> str:

@@ -73,7 +73,14 @@ def svmlight(path: pathlib.Path, name: str, negative: str | None = None) -> Data
             raise UserError(f"{path} has no labels")
     position = {label: i for i, label in enumerate(names)}
     pairs = [(i, position[label]) for i, labels in enumerate(sets) for label in labels]
-    return Dataset(name, features, label_array(pairs, len(sets), len(names)), names, path.name)
+    return Dataset(
+        name,
+        features,
+        label_array(pairs, len(sets), len(names)),
+        names,
+        path.name,
+        feature_names=tuple(map(str, range(first, first + num_features))),
+    )
 
 
 def _line(text: str, place: str, negative: str | None) -> tuple[set[str], list[tuple[int, float]]]:

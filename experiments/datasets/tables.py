@@ -113,6 +113,7 @@ def table(path: pathlib.Path, name: str, options: Options) -> Dataset:
         impute=None if texts else options.impute,
         parts=None if options.split is None else _parts(found, options.split),
         texts=texts,
+        feature_names=None if texts else used,
     )
 
 

@@ -195,7 +195,7 @@ def from_examples(
         _labels([row["labels"] for row in rows], len(names)),
         names,
         source,
-        where=np.stack([row["known"] for row in rows]) if "known" in features else None,
+        where=_where(rows) if "known" in features else None,
         parts={
             part: np.arange(start, end, dtype=np.int32)
             for part, (start, end) in zip(splits, itertools.pairwise(ends), strict=True)
@@ -224,6 +224,11 @@ def _labels(labels: Sequence[Any], num_labels: int) -> npt.NDArray[Any]:
         return np.stack(labels)
     pairs = [(i, int(label)) for i, present in enumerate(labels) for label in set(present)]
     return label_array(pairs, len(labels), num_labels)
+
+
+def _where(rows: Sequence[Mapping[str, Any]]) -> npt.NDArray[np.bool_] | None:
+    known = np.stack([row["known"] for row in rows])
+    return None if known.all() else known
 
 
 def _array(name: str, inputs: Sequence[Any], dtype: Any) -> npt.NDArray[Any]:
