@@ -207,7 +207,7 @@ def _own_labels(header: Header) -> tuple[LabelList, object]:
     listings = {read_label_list(p): p for p in reversed(candidates)}
     if len(listings) > 1:
         raise UserError(
-            f"which of {listed([str(p) for p in candidates])} lists the labels of {path}? expected "
+            f"which of {listed([p.name for p in candidates])} lists the labels of {path}? expected "
             "one of its name, or --labels"
         )
     names = {attribute.name for attribute in header.attributes}

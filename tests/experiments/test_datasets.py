@@ -9,7 +9,6 @@ pytest.importorskip("river", reason="data sets need the experiments extra")
 
 from experiments import datasets
 from experiments.errors import UserError
-from tests.conftest import SHARED
 
 XML = '<labels xmlns="urn:mulan"><label name="a"/><label name="b"/></labels>'
 HEADER = """@relation r
@@ -274,19 +273,3 @@ def test_keel_names_the_outputs(tmp_path):
     assert data.where.tolist() == [[True, True], [False, True]]
     with pytest.raises(UserError, match="line 7: @outputs has no attribute 'x'"):
         read(tmp_path, text.replace("@outputs 'z z'", "@outputs x"))
-
-
-@pytest.mark.parametrize(
-    ("name", "examples", "labels", "cardinality", "most"),
-    [("medical", 978, 45, 1.245, 3), ("scene", 2407, 6, 1.074, 3)],
-)
-def test_published_files_have_their_published_counts(name, examples, labels, cardinality, most):
-    path = SHARED / "data" / name
-    if not path.is_dir():
-        pytest.skip(f"no copy of the public {name} files at {path}; set SIGMOIDF1_SHARED")
-    data = datasets.load(str(path))
-    assert data.labels.shape == (examples, labels)
-    assert data.features.shape[1] == {"medical": 1449, "scene": 294}[name]
-    counts = data.labels.sum(1)
-    np.testing.assert_allclose(counts.mean(), cardinality, atol=1e-3)
-    assert counts.max() == most
