@@ -68,8 +68,8 @@ def _read(name: str, options: Options) -> Dataset:
     if kind == "openml":
         from experiments.datasets.openml import openml
 
-        options.refuse_unused(("labels",), "OpenML")
-        return openml(rest, options.labels)
+        options.refuse_unused(("labels", "negative", "impute"), "OpenML")
+        return openml(rest, options)
     if kind == "tfds":
         from experiments.datasets import tfds
 

@@ -16,6 +16,7 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from experiments.datasets.files import OPENERS, lines
+from experiments.datasets.network import impatient_tfds
 from experiments.errors import UserError
 
 _DAMAGED = (EOFError, OSError, zlib.error, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile)
@@ -75,6 +76,14 @@ class Source:
             where = f"no {' or '.join(names)}: {str(error).splitlines()[0].split('. ')[0]}"
         return f"data set {self.name}: {where}; {self.instructions}"
 
+    def _by_hand(self) -> pathlib.Path:
+        """Where the user's files go, whether or not the folder is there."""
+        try:
+            return pathlib.Path(self.manager.manual_dir)
+        except AssertionError:
+            own = getattr(self.manager, "_manual_dir", None)
+            return pathlib.Path(own or pathlib.Path(self.manager.download_dir) / "manual")
+
     def _download(self, url: str, names: Collection[str]) -> pathlib.Path:
         # Needs requests, which TFDS has; imported late, since reading local files needs neither.
         import requests
@@ -83,16 +92,19 @@ class Source:
         folder = pathlib.Path(self.manager.download_dir)
         before = set(folder.rglob("*.tmp.*"))
         try:
-            return pathlib.Path(self.manager.download(url))
+            with impatient_tfds():
+                return pathlib.Path(self.manager.download(url))
         except download_manager.NonMatchingChecksumError as error:
             raise UserError(
                 f"data set {self.name}: {url} is not the file that was registered; "
                 f"{' '.join(str(error).split())}"
             ) from error
         except (requests.RequestException, util.DownloadError, OSError) as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            about = reason if url in reason else f"{url} cannot be downloaded: {reason}"
             raise UserError(
-                f"data set {self.name}: {url} cannot be downloaded ({type(error).__name__}); "
-                f"{self._missing(names)}"
+                f"data set {self.name}: {about}; or put {' or '.join(names)} by hand into "
+                f"{self._by_hand()}: {self.instructions}"
             ) from error
         finally:
             for path in set(folder.rglob("*.tmp.*")) - before:

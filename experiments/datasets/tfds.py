@@ -13,6 +13,7 @@ import tensorflow_datasets as tfds
 
 from experiments.datasets.adapters import ADAPTERS, adapt
 from experiments.datasets.dataset import Dataset, Scope, check_memory, label_array
+from experiments.datasets.network import Unreachable, impatient_tfds
 from experiments.datasets.tables import PART_NAMES
 from experiments.datasets.text import bag_of_words
 from experiments.errors import UserError
@@ -137,11 +138,26 @@ def prepared(builder: Any) -> Mapping[str, Any]:
     # TFDS says with an AssertionError that the user must fetch files.
     known = (OSError, AssertionError, ValueError, ImportError)
     try:
-        builder.download_and_prepare()
+        with impatient_tfds():
+            builder.download_and_prepare()
         return builder.as_data_source()
+    except Unreachable as error:
+        raise UserError(
+            f"data set {builder.name} cannot be prepared: {error}; {_by_hand(builder, error)}"
+        ) from error
     except (*known, DownloadError, NonMatchingChecksumError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"data set {builder.name} cannot be prepared: {reason}") from error
+
+
+def _by_hand(builder: Any, error: Unreachable) -> str:
+    """Where a file goes that cannot be downloaded, or what else is prepared elsewhere."""
+    full = pathlib.PurePosixPath(builder.info.full_name)
+    root = pathlib.Path(builder.data_dir).parents[len(full.parts) - 1]
+    info = builder.url_infos.get(error.address)
+    if info is not None and info.filename:  # TFDS looks for those it knows by name
+        return f"or download it by hand as {root / 'downloads' / 'manual' / info.filename}"
+    return f"or prepare it where there is a network, and copy the folder {full} to {root}"
 
 
 def from_examples(
