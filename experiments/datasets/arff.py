@@ -139,11 +139,12 @@ def read_content(
     attributes, values = _aligned(tables)
     kept, notes = _distinct(files, tables, values)
     tables, values = [tables[i] for i in kept], [values[i] for i in kept]
-    features, feature_names, dropped = _features(attributes, values)
+    columns, dropped = _columns(attributes, values)
     if any(table.weighted for table in tables):
         notes.append("weights of rows are passed over")
     if impute is None:
-        _check_known(features, feature_names, tables)
+        _check_known(attributes, columns, values, tables)
+    features, feature_names = _features(attributes, columns, values)
     return Content(
         features,
         feature_names,
@@ -327,44 +328,56 @@ def _distinct(
     return sorted(chosen.values()), notes
 
 
-def _features(
+def _columns(
     attributes: Sequence[Attribute], values: Sequence[npt.NDArray[np.float32]]
-) -> tuple[npt.NDArray[np.float32], tuple[str, ...], list[str]]:
-    """Features as they are learnt from, their names, and what is said of attributes left out."""
-    together = np.concatenate(values)
-    if not any(attribute.words for attribute in attributes):
-        return together, tuple(attribute.name for attribute in attributes), []
-    plan: list[tuple[int, tuple[str, ...]]] = []
+) -> tuple[list[int], list[str]]:
+    """Numbers of the attributes that are learnt from, and what is said of the others."""
+    kept = []
     notes = []
+    examples = sum(map(len, values))
     for i, attribute in enumerate(attributes):
-        words = attribute.words or ()
-        used = len(np.unique(together[:, i][~np.isnan(together[:, i])])) if words else 0
-        if _identifies(used, len(together)):
+        used = 0
+        if attribute.words:
+            places = np.concatenate([table[:, i] for table in values])
+            used = len(np.unique(places[~np.isnan(places)]))
+        if _identifies(used, examples):
             notes.append(
-                f"attribute {attribute.name!r} left out: {used:,} values in {len(together):,} rows "
-                "say which example it is"
+                f"attribute {attribute.name!r} left out: {used:,} values in {examples:,} rows say "
+                "which example it is"
             )
         else:
-            plan.append((i, words))
-    width = sum(len(words) if len(words) > 2 else 1 for _, words in plan)
+            kept.append(i)
+    return kept, notes
+
+
+def _features(
+    attributes: Sequence[Attribute],
+    columns: Sequence[int],
+    values: Sequence[npt.NDArray[np.float32]],
+) -> tuple[npt.NDArray[np.float32], tuple[str, ...]]:
+    """Features as they are learnt from, and their names."""
+    together = np.concatenate(values)
+    if len(columns) == len(attributes) and not any(attribute.words for attribute in attributes):
+        return together, tuple(attribute.name for attribute in attributes)
+    words_of = [attributes[i].words or () for i in columns]
+    width = sum(len(words) if len(words) > 2 else 1 for words in words_of)
     check_memory("features with one for each nominal value", len(together), width, itemsize=4)
     features = np.empty((len(together), width), np.float32)
     names: list[str] = []
-    for i, words in plan:
+    for i, words in zip(columns, words_of, strict=True):
         column = together[:, i]
-        name = attributes[i].name
         if len(words) > 2:
-            known = np.where(np.isnan(column), column, 0)
+            # NaN where the value is not known, in every one.
+            nothing = column * 0
             for place, word in enumerate(words):
-                features[:, len(names)] = (column == place) + known
-                names.append(f"{name}={word}")
-            continue
-        said = [truth(word) for word in words]
-        # FALSE and TRUE are 0 and 1 in whichever order they are listed.
-        turned = said == [True, False]
-        features[:, len(names)] = 1 - column if turned else column
-        names.append(name)
-    return features, tuple(names), notes
+                features[:, len(names)] = (column == place) + nothing
+                names.append(f"{attributes[i].name}={word}")
+        else:
+            # FALSE and TRUE are 0 and 1 in whichever order they are listed.
+            turned = [truth(word) for word in words] == [True, False]
+            features[:, len(names)] = 1 - column if turned else column
+            names.append(attributes[i].name)
+    return features, tuple(names)
 
 
 def _identifies(used: int, examples: int) -> bool:
@@ -373,18 +386,17 @@ def _identifies(used: int, examples: int) -> bool:
 
 
 def _check_known(
-    features: npt.NDArray[np.float32], names: Sequence[str], tables: Sequence[Table]
+    attributes: Sequence[Attribute],
+    columns: Sequence[int],
+    values: Sequence[npt.NDArray[np.float32]],
+    tables: Sequence[Table],
 ) -> None:
-    row_has = np.isnan(features).any(1)
-    if not row_has.any():
-        return
-    row = int(row_has.argmax())
-    name = names[int(np.isnan(features[row]).argmax())]
-    for table in tables:
-        if row < len(table.numbers):
+    unknown = [np.isnan(table[:, columns]) for table in values]
+    count = sum(int(table.any(1).sum()) for table in unknown)
+    for table, missing in zip(tables, unknown, strict=True):
+        for row in np.flatnonzero(missing.any(1))[:1]:
+            name = attributes[columns[int(missing[row].argmax())]].name
             raise UserError(
                 f"{table.header.path} line {table.numbers[row]}: attribute {name!r} is not known "
-                f"({row_has.sum():,} rows lack a value); --impute median or zero says what takes "
-                "its place"
+                f"({count:,} rows lack a value); --impute median or zero says what takes its place"
             )
-        row -= len(table.numbers)
