@@ -84,18 +84,19 @@ def _read(name: str, options: Options) -> Dataset:
         options.refuse_unused(("text_features", "data_dir"), f"the data set {builder}")
         return tfds.from_class(known[builder], config, options.data_dir, options.text_features)
     if path.exists():
-        return _file(path, options) if options.test is None else _two_files(path, options)
+        if options.test is None:
+            return _file(path, options)
+        return _two_files(path, pathlib.Path(options.test), options)
     names = ", ".join(sorted({*LOADERS, *known}))
     raise UserError(f"unknown data set {name!r}; known: {names}; or {KINDS}")
 
 
-def _two_files(path: pathlib.Path, options: Options) -> Dataset:
-    """The training examples in one file and the test examples in `options.test`."""
-    assert options.test is not None
-    kinds = [_kind(p)[1] for p in (path, options.test)]
-    if not options.test.is_file():
-        raise UserError(f"--test {options.test} is no file; expected a file with test examples")
-    if path.is_dir() or path.resolve() == options.test.resolve():
+def _two_files(path: pathlib.Path, second: pathlib.Path, options: Options) -> Dataset:
+    """The training examples in one file and the test examples in a second."""
+    kinds = [_kind(p)[1] for p in (path, second)]
+    if not second.is_file():
+        raise UserError(f"--test {second} is no file; expected a file with test examples")
+    if path.is_dir() or path.resolve() == second.resolve():
         raise UserError(f"--test is for two files, one with training examples; {path} is not one")
     if all(kind in _ARFF for kind in kinds):
         return _file(path, options)  # it reads both, with the values of nominal attributes in both
@@ -106,14 +107,14 @@ def _two_files(path: pathlib.Path, options: Options) -> Dataset:
     if kinds[0] in _TABLES and train.feature_names:
         # Which columns are numbers is read off the training examples alone.
         options_of = dataclasses.replace(options_of, features=train.feature_names)
-    test = _file(options.test, options_of)
+    test = _file(second, options_of)
     from experiments.datasets.two_files import joined
 
     sparse = all(kind in _SPARSE for kind in kinds)
     collected = sparse or (
         len(options.labels) == 1 and options.labels not in (train.label_names, test.label_names)
     )
-    return joined(train, test, (path, options.test), union=collected, sparse=sparse)
+    return joined(train, test, (path, second), union=collected, sparse=sparse)
 
 
 def _kind(path: pathlib.Path) -> tuple[str, str]:

@@ -76,7 +76,7 @@ def arff(path: pathlib.Path, name: str, options: Options) -> Dataset:
     elif options.test is None:
         files = [Part(path, None)]
     else:
-        files = [Part(path, "train"), Part(options.test, "test")]
+        files = [Part(path, "train"), Part(pathlib.Path(options.test), "test")]
 
     def labels(header: Header) -> tuple[LabelList, object]:
         if options.labels:
@@ -85,7 +85,8 @@ def arff(path: pathlib.Path, name: str, options: Options) -> Dataset:
 
     content = read_content(files, labels, options.negative, options.impute)
     parts = content.parts()
-    source = path.resolve().name + (f" and {options.test.name}" if options.test else "")
+    second = f" and {pathlib.Path(options.test).name}" if options.test else ""
+    source = path.resolve().name + second
     return Dataset(
         name,
         content.features,
@@ -140,6 +141,8 @@ def read_content(
     kept, notes = _distinct(files, tables, values)
     tables, values = [tables[i] for i in kept], [values[i] for i in kept]
     columns, dropped = _columns(attributes, values)
+    if not columns:
+        raise UserError(f"{files[0].path} has no feature besides its labels; {'; '.join(dropped)}")
     if any(table.weighted for table in tables):
         notes.append("weights of rows are passed over")
     if impute is None:

@@ -200,6 +200,8 @@ def _header(path: pathlib.Path, stream: Iterator[tuple[int, str]]) -> Header:
             )
     else:
         raise UserError(f"{path} has no line @data; expected it before the rows")
+    if not attributes:
+        raise UserError(f"{path} has no @attribute before @data")
     unknown = [name for name in outputs if name not in attributes]
     if unknown:
         raise UserError(f"{path} line {outputs_line}: @outputs has no attribute {unknown[0]!r}")
@@ -223,7 +225,7 @@ def _attribute(text: str, line: int, place: str) -> Attribute:
     if known is None or known[1].lower() not in _NUMERIC:
         raise UserError(
             f"{place}: attribute {name!r} is {kind[:40]!r}; expected numeric, real, integer or a "
-            "list of values in braces: take it out of the file"
+            "list of values in braces; nothing is learnt from others: take it out of the file"
         )
     return Attribute(name, line, None)
 

@@ -32,8 +32,8 @@ class Options:
     """Size of the hashed bag of words."""
     split: str | None = None
     """Column that says train, validation or test."""
-    test: pathlib.Path | None = None
-    """A second file with the test examples; the data set itself is then the training examples."""
+    test: str | None = None
+    """Path of a second file with the test examples; the first has then the training examples."""
     min_label_count: int = 0
     """Drop labels that fewer examples have."""
     drop_unlabelled: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False

@@ -72,6 +72,7 @@ def read(path: pathlib.Path, text: str, **options) -> datasets.Dataset:
         (HEADER.replace("@DATA", ""), "part0.arff has no line @data"),
         (HEADER.replace("@DATA", "1,0,2,1"), "line 8: '1,0,2,1'; expected @relation, @attribute"),
         (HEADER.replace("second", "a"), "line 5: attribute 'a' is there twice, first on line 4"),
+        ("@data\n1\n", "has no @attribute before @data"),
         ("@attribute a string\n", "line 1: attribute 'a' is 'string'; expected numeric"),
         ("@attribute 't x' date 'yyyy'\n", "line 1: attribute 't x' is \"date 'yyyy'\""),
         ("@attribute a relational\n", "line 1: attribute 'a' is 'relational'"),
@@ -213,6 +214,14 @@ def test_nominal_features(tmp_path):
     np.testing.assert_array_equal(data.features[1], [0, np.nan, np.nan, np.nan, 1])
     np.testing.assert_array_equal(data.features[3], [1, 0, 0, 1, 13])
     assert "attribute 'the name' left out: 12 values in 12 rows say which" in data.source
+    alone = header.replace("@attribute sex {m,w}\n", "@attribute b {0,1}\n").split(
+        "@attribute colour"
+    )
+    named = f"{alone[0]}@data\n" + "\n".join(f"{name},1" for name in names)
+    with pytest.raises(
+        UserError, match=r"no feature besides its labels; attribute 'the name' left"
+    ):
+        read(tmp_path, named, labels=("b",))
     repeated = header + "\n".join(rows[2:] * 2)
     assert read(tmp_path, repeated, labels=("y",)).features.shape == (20, 12 + 5)
 

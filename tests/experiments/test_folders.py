@@ -207,9 +207,9 @@ def test_two_paths_of_arff_files(tmp_path):
     write(tmp_path / "other", test=TEST)
     test = tmp_path / "other" / "test.arff"
     with pytest.raises(UserError, match=r"test\.arff: which attributes are labels"):
-        datasets.load(str(tmp_path / "train.arff"), Options(test=test))
+        datasets.load(str(tmp_path / "train.arff"), Options(test=str(test)))
     write(tmp_path / "other", l=XML)
-    data = datasets.load(str(tmp_path / "train.arff"), Options(test=test))
+    data = datasets.load(str(tmp_path / "train.arff"), Options(test=str(test)))
     check(data)
     assert data.source == "train.arff and test.arff (ARFF)"
 
@@ -218,7 +218,7 @@ def test_two_paths_of_tables(tmp_path):
     (tmp_path / "a.csv").write_text("f,g,y,z,note\n1,2,1,0,x\n3,4,0,1,y\n")
     (tmp_path / "b.tsv").write_text("z\ty\tg\tf\n1\t\t6\t5\n")
     train, test = str(tmp_path / "a.csv"), tmp_path / "b.tsv"
-    data = datasets.load(train, Options(labels=("y", "z"), test=test))
+    data = datasets.load(train, Options(labels=("y", "z"), test=str(test)))
     assert data.features.tolist() == [[1, 2], [3, 4], [5, 6]]
     assert data.labels.astype(int).tolist() == [[1, 0], [0, 1], [0, 1]]
     assert data.where.tolist() == [[True, True], [True, True], [False, True]]
@@ -226,14 +226,14 @@ def test_two_paths_of_tables(tmp_path):
     assert data.name == "a"
     (tmp_path / "b.tsv").write_text("z\ty\tf\n1\t\t5\n")
     with pytest.raises(UserError, match=r"b.tsv has no column 'g'"):
-        datasets.load(train, Options(labels=("y", "z"), test=test))
+        datasets.load(train, Options(labels=("y", "z"), test=str(test)))
 
 
 def test_two_paths_of_lists_of_labels_and_texts(tmp_path):
     (tmp_path / "a.csv").write_text("text,genres\none,war|drama\ntwo,\n")
     (tmp_path / "b.csv").write_text("text,genres\nthree,comedy|war\n")
     options = Options(
-        labels=("genres",), label_separator="|", text=("text",), test=tmp_path / "b.csv"
+        labels=("genres",), label_separator="|", text=("text",), test=str(tmp_path / "b.csv")
     )
     data = datasets.load(str(tmp_path / "a.csv"), options)
     assert data.label_names == ("drama", "war", "comedy")
@@ -248,7 +248,7 @@ def test_two_paths_of_lists_of_labels_and_texts(tmp_path):
 def test_two_paths_of_sparse_text_are_matched_by_their_ids(tmp_path):
     (tmp_path / "a.svm").write_text("1,2 1:1 3:3\n2 2:2\n")
     (tmp_path / "b.svm").write_text("7,2 0:5 4:4\n")  # with a 0, which a.svm has not
-    data = datasets.load(str(tmp_path / "a.svm"), Options(test=tmp_path / "b.svm"))
+    data = datasets.load(str(tmp_path / "a.svm"), Options(test=str(tmp_path / "b.svm")))
     assert data.feature_names == ("1", "2", "3", "0", "4")
     assert data.features.tolist() == [[1, 0, 3, 0, 0], [0, 2, 0, 0, 0], [0, 0, 0, 5, 4]]
     assert data.label_names == ("1", "2", "7")
@@ -263,7 +263,7 @@ def test_two_paths_that_do_not_go_together(tmp_path):
     np.savez(tmp_path / "d.npz", **arrays | {"features": np.ones((2, 4))}, label_names=["a", "b"])
     np.savez(tmp_path / "e.npz", **arrays, label_names=["a", "b"], train=[0], test=[1])
     a = str(tmp_path / "a.npz")
-    data = datasets.load(a, Options(test=tmp_path / "b.npz"))
+    data = datasets.load(a, Options(test=str(tmp_path / "b.npz")))
     assert data.labels.astype(int).tolist() == [[1, 0], [0, 1], [0, 1], [1, 0]]
     for name, message in (
         ("c.npz", "c.npz lacks the label 'b' that .*a.npz has"),
@@ -273,12 +273,12 @@ def test_two_paths_that_do_not_go_together(tmp_path):
         ("a.npz", "--test is for two files"),
     ):
         with pytest.raises(UserError, match=message):
-            datasets.load(a, Options(test=tmp_path / name))
+            datasets.load(a, Options(test=str(tmp_path / name)))
     for name in ("yeast", "openml:1"):
         with pytest.raises(UserError, match="--test means nothing for"):
-            datasets.load(name, Options(test=tmp_path / "a.npz"))
+            datasets.load(name, Options(test=str(tmp_path / "a.npz")))
     (tmp_path / "t.csv").write_text("f,y,part\n1,1,train\n")
-    options = Options(labels=("y",), split="part", test=tmp_path / "a.npz")
+    options = Options(labels=("y",), split="part", test=str(tmp_path / "a.npz"))
     with pytest.raises(UserError, match="--split and --test exclude each other"):
         datasets.load(str(tmp_path / "t.csv"), options)
 
