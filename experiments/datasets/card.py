@@ -181,7 +181,16 @@ def rows(card: dict[str, Any]) -> list[tuple[str, str]]:
         ),
         ("missing labels", f"{card['missing_share']:.1%} of the entries"),
         ("test examples in train", leak_in_words(card["leak"])),
-        *([("hierarchy", "{edges:,} edges, depth {depth}".format(**tree))] if tree else []),
+        *(
+            [
+                (
+                    "hierarchy",
+                    "{edges:,} edge{s}, depth {depth}".format(s="s"[: tree["edges"] > 1], **tree),
+                )
+            ]
+            if tree
+            else []
+        ),
     ]
 
 

@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("river", reason="data sets need the experiments extra")
 
 from experiments import datasets
-from experiments.datasets import Options
+from experiments.datasets import Options, card
 from experiments.datasets.xml_labels import read_label_list
 from experiments.errors import UserError
 from tests.conftest import SHARED
@@ -294,6 +294,10 @@ def test_published_files_have_their_published_counts(name, examples, labels, car
     data = datasets.load(str(path))
     assert data.labels.shape == (examples, labels)
     assert data.features.shape[1] == {"medical": 1449, "scene": 294}[name]
+    # By chance both have six test rows with the features of a training row.
+    seen = {tuple(row) for row in data.features[data.parts["train"]].tolist()}
+    repeated = sum(tuple(row) in seen for row in data.features[data.parts["test"]].tolist())
+    assert card.leak(data)["features"] == repeated == 6
     counts = data.labels.sum(1)
     np.testing.assert_allclose(counts.mean(), cardinality, atol=1e-3)
     assert counts.max() == most
