@@ -73,16 +73,18 @@ def _read(name: str, options: Options) -> Dataset:
     if kind == "tfds":
         from experiments.datasets import tfds
 
-        options.refuse_unused(("text_features", "data_dir"), "TFDS")
-        return tfds.from_library(rest, options.data_dir, options.text_features)
+        options.refuse_unused(("text_features", "data_dir", "impute"), "TFDS")
+        return tfds.from_library(rest, options.data_dir, options.text_features, options.impute)
     path = pathlib.Path(name)
     known = builder_classes()
     builder, _, config = name.partition("/")
     if builder in known:
         from experiments.datasets import tfds
 
-        options.refuse_unused(("text_features", "data_dir"), f"the data set {builder}")
-        return tfds.from_class(known[builder], config, options.data_dir, options.text_features)
+        options.refuse_unused(("text_features", "data_dir", "impute"), f"the data set {builder}")
+        return tfds.from_class(
+            known[builder], config, options.data_dir, options.text_features, options.impute
+        )
     if path.exists():
         if options.test is None:
             return _file(path, options)

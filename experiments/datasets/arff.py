@@ -11,14 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from experiments.datasets import rows
-from experiments.datasets.arff_file import Attribute, Header, Table, listed, read_table
+from experiments.datasets.arff_file import Attribute, Header, Table, read_table
 from experiments.datasets.cells import truth
 from experiments.datasets.dataset import Dataset, Impute, Rows, check_memory
 from experiments.datasets.files import without_compression
 from experiments.datasets.options import Options
 from experiments.datasets.tables import PART_NAMES
 from experiments.datasets.xml_labels import LabelList, read_label_list
-from experiments.errors import UserError
+from experiments.errors import UserError, listed
 
 _ARFF = re.compile(r"(.+)\.arff", re.IGNORECASE)
 _XML = re.compile(r"(.+)\.xml", re.IGNORECASE)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from experiments.datasets.cells import is_blank, number, truth
 from experiments.datasets.dataset import check_memory
 from experiments.datasets.files import lines
-from experiments.errors import UserError
+from experiments.errors import UserError, listed
 
 _QUOTED = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""
 # A quote opens where a value begins, and is an ordinary character elsewhere.
@@ -150,13 +150,6 @@ def read_table(
         np.array(rows.numbers),
         rows.weighted,
     )
-
-
-def listed(names: Sequence[str], most: int = 8) -> str:
-    """Names for a message: the first of them, long ones cut."""
-    shown = [name if len(name) <= 40 else f"{name[:37]}..." for name in names[:most]]
-    more = f" and {len(names) - most:,} more" if len(names) > most else ""
-    return ", ".join(shown) + more
 
 
 def _plain(path: pathlib.Path) -> Iterator[tuple[int, str]]:

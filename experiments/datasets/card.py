@@ -23,7 +23,8 @@ def card(dataset: Dataset) -> dict[str, Any]:
       with the commonest one;
     - mean_imbalance, max_imbalance: mean and maximum over labels of max_k n_k / n_l (IRLbl of
       Charte et al., Neurocomputing 2015), over the labels that occur at all;
-    - missing_share: the share of entries that are not known;
+    - missing_share: the share of entries of labels that are not known;
+    - missing_features_share: the share of features that are not known, which `impute` fills;
     - leak: as `leak`;
     - hierarchy: number of (parent, child) pairs as "edges", and as "depth" the labels on the
       longest way down; None without a hierarchy.
@@ -55,6 +56,7 @@ def card(dataset: Dataset) -> dict[str, Any]:
         "commonest_set_share": max(sets.values()) / len(dataset.labels),
         "mean_imbalance": float(imbalance.mean()),
         "max_imbalance": float(imbalance.max()),
+        "missing_features_share": _missing(dataset.features),
         "missing_share": 0.0 if dataset.where is None else float(1 - dataset.where.mean()),
         "parts": {name: len(parts[name]) for name in PARTS if name in parts},
         "leak": leak(dataset),
@@ -106,6 +108,10 @@ def _hierarchy(dataset: Dataset) -> dict[str, int] | None:
         for above, below in itertools.pairwise(reversed(path)):
             depth[below] = depth[above] + 1
     return {"edges": len(dataset.hierarchy), "depth": max(depth.values())}
+
+
+def _missing(features: npt.NDArray[Any]) -> float:
+    return float(np.isnan(features).mean()) if features.dtype == np.float32 else 0.0
 
 
 def labels_per_example(dataset: Dataset) -> npt.NDArray[np.intp]:
@@ -180,6 +186,11 @@ def rows(card: dict[str, Any]) -> list[tuple[str, str]]:
             f"mean {card['mean_imbalance']:.2f}, highest {card['max_imbalance']:.1f}",
         ),
         ("missing labels", f"{card['missing_share']:.1%} of the entries"),
+        *(
+            [("missing features", f"{card['missing_features_share']:.1%} of the values")]
+            if card["missing_features_share"]
+            else []
+        ),
         ("test examples in train", leak_in_words(card["leak"])),
         *(
             [

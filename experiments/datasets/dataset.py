@@ -143,7 +143,7 @@ class Dataset:
             row, column = bad[0]
             raise self._error(
                 f"feature {column} of example {row} is {self.features[row, column]}; expected "
-                f"finite numbers ({len(bad)} are not)"
+                f"finite numbers ({len(bad)} are not; --impute fills those that are not known)"
             )
 
     def _check_parts(self) -> None:

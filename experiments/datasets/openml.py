@@ -7,12 +7,11 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.datasets import fetch_openml
 
-from experiments.datasets.arff_file import listed
 from experiments.datasets.cells import is_blank, truth
 from experiments.datasets.dataset import Dataset, check_memory
 from experiments.datasets.network import Unreachable, impatient_openml
 from experiments.datasets.options import Options
-from experiments.errors import UserError
+from experiments.errors import UserError, listed
 
 
 def openml(number: str, options: Options) -> Dataset:

@@ -19,7 +19,7 @@ from experiments.datasets.files import lines, without_compression
 from experiments.datasets.label_lists import label_lists
 from experiments.datasets.options import Options
 from experiments.datasets.text import bag_of_words
-from experiments.errors import UserError
+from experiments.errors import UserError, listed
 
 # What people call the parts of a split.
 PART_NAMES = {
@@ -100,9 +100,9 @@ def table(path: pathlib.Path, name: str, options: Options) -> Dataset:
         texts = None
     roles = (*options.labels, *used, options.split, *left_out)
     unused = [column for column in found.columns if column not in roles]
-    notes = [f"{'text' if texts else 'features'}: {_listed(used)}"]
-    notes += [f"left out as an index: {_listed(left_out)}"] if left_out else []
-    notes += [f"not used: {_listed(unused)}"] if unused else []
+    notes = [f"{'text' if texts else 'features'}: {listed(used, 20)}"]
+    notes += [f"left out as an index: {listed(left_out)}"] if left_out else []
+    notes += [f"not used: {listed(unused, 20)}"] if unused else []
     return Dataset(
         name,
         features,
@@ -115,11 +115,6 @@ def table(path: pathlib.Path, name: str, options: Options) -> Dataset:
         texts=texts,
         feature_names=None if texts else used,
     )
-
-
-def _listed(names: Sequence[str], most: int = 20) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
 
 
 def _shown(cell: Any) -> str:
@@ -263,7 +258,7 @@ def _parquet(path: pathlib.Path) -> Table:
 
 
 def _check_roles(found: Table, options: Options) -> None:
-    available = _listed(list(found.columns))
+    available = listed(list(found.columns), 20)
     if not options.labels:
         raise UserError(
             f"{found.path}: which columns are labels? pass --labels with columns of 0 and 1, or "
@@ -308,9 +303,9 @@ def _labels(
     """Labels, their names, and `where`."""
     columns = [found.columns[name] for name in options.labels]
     (first, *more), negative = columns, options.negative
-    listed = any(truth(c, negative) is None for c in first if not is_blank(c))
+    lists = any(truth(c, negative) is None for c in first if not is_blank(c))
     # With --negative the column can only be one of truth.
-    if listed and not more and negative is None:
+    if lists and not more and negative is None:
         name = options.labels[0]
         return label_lists(
             first,
@@ -366,7 +361,7 @@ def _features(
     if not used:
         raise UserError(
             f"{found.path} has no numeric column besides the labels; pass --text for a column "
-            f"of text; its columns: {_listed(list(found.columns))}"
+            f"of text; its columns: {listed(list(found.columns), 20)}"
         )
     check_memory("features", len(found.numbers), len(used), itemsize=4)
     for name, values in used.items():

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import tensorflow_datasets as tfds
 
 from experiments.datasets.adapters import ADAPTERS, adapt
-from experiments.datasets.dataset import Dataset, Scope, check_memory, label_array
+from experiments.datasets.dataset import Dataset, Impute, Scope, check_memory, label_array
 from experiments.datasets.network import Unreachable, impatient_tfds
 from experiments.datasets.tables import PART_NAMES
 from experiments.datasets.text import bag_of_words
@@ -27,7 +27,12 @@ FILE_FORMAT = "array_record"
 GROUPS = ("image", "image_classification", "object_detection", "structured", "text")
 
 
-def from_library(name: str, data_dir: pathlib.Path | None, text_features: int) -> Dataset:
+def from_library(
+    name: str,
+    data_dir: pathlib.Path | None,
+    text_features: int,
+    impute: Impute | None = None,
+) -> Dataset:
     """The data set that the library has under `name` or `name/config`.
 
     One for which this project has an adapter, by its name alone, is read by that.
@@ -52,7 +57,7 @@ def from_library(name: str, data_dir: pathlib.Path | None, text_features: int) -
         raise UserError(f"tfds:{name}: {reason}") from error
     if adapter is None:
         _input(name, builder.info.features)  # before a long download
-        return from_builder(builder, text_features)
+        return from_builder(builder, text_features, impute)
     sources = prepared(builder)
     features, read = adapt(adapter, builder.info.features)
     return from_examples(
@@ -63,6 +68,7 @@ def from_library(name: str, data_dir: pathlib.Path | None, text_features: int) -
         source=f"{builder.info.full_name} (TFDS, {builder.info.homepage})",
         scope=adapter.scope,
         scope_reason=adapter.scope_reason,
+        impute=impute,
     )
 
 
@@ -81,7 +87,11 @@ class _Adapted:
 
 
 def from_class(
-    builder_class: Any, config: str, data_dir: pathlib.Path | None, text_features: int
+    builder_class: Any,
+    config: str,
+    data_dir: pathlib.Path | None,
+    text_features: int,
+    impute: Impute | None = None,
 ) -> Dataset:
     """The data set of a builder class; `config` "" is its first.
 
@@ -95,16 +105,17 @@ def from_class(
             f"{', '.join(known) or 'none'}"
         )
     builder = builder_class(config=config or None, data_dir=data_dir, file_format=FILE_FORMAT)
-    return from_builder(builder, text_features)
+    return from_builder(builder, text_features, impute)
 
 
-def from_builder(builder: Any, text_features: int) -> Dataset:
+def from_builder(builder: Any, text_features: int, impute: Impute | None = None) -> Dataset:
     """Prepares a builder's data set if it is not, and reads it.
 
     Args:
       builder: a `tfds.core.DatasetBuilder` made with `file_format=FILE_FORMAT`; its `SCOPE` and
         `SCOPE_REASON`, where it has them, become the data set's.
       text_features: size of the hashed bag of words of `text`.
+      impute: what takes the place of `features` that are NaN.
 
     Raises:
       UserError: what cannot be downloaded or prepared, or as `from_examples`.
@@ -122,6 +133,7 @@ def from_builder(builder: Any, text_features: int) -> Dataset:
         label_names=(info.metadata or {}).get("label_names"),
         scope=getattr(builder, "SCOPE", "unknown"),
         scope_reason=getattr(builder, "SCOPE_REASON", "the builder does not say"),
+        impute=impute,
     )
 
 
@@ -170,6 +182,7 @@ def from_examples(
     scope: Scope,
     scope_reason: str,
     label_names: Sequence[str] | None = None,
+    impute: Impute | None = None,
 ) -> Dataset:
     """The data set in examples of TFDS's features.
 
@@ -185,6 +198,7 @@ def from_examples(
       scope: what labels describe; see `Dataset`.
       scope_reason: why, in a line.
       label_names: names of the labels of a bool tensor; a `ClassLabel` has its own.
+      impute: what takes the place of `features` that are NaN.
 
     Raises:
       UserError: other features, inputs of several sizes or too large, or no examples.
@@ -219,6 +233,7 @@ def from_examples(
         if len(splits) > 1
         else None,
         texts=texts,
+        impute=impute if key == "features" else None,
         scope=scope,
         scope_reason=scope_reason,
     )

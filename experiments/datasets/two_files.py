@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from experiments.datasets.arff_file import listed
 from experiments.datasets.dataset import Dataset, check_memory, label_array
-from experiments.errors import UserError
+from experiments.errors import UserError, listed
 
 
 def joined(

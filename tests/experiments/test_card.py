@@ -42,6 +42,7 @@ def test_figures_by_hand():
         "mean_imbalance": (1 + 4 / 3 + 4) / 3,
         "max_imbalance": 4,
         "missing_share": 0,
+        "missing_features_share": 0,
         "parts": {"train": 3, "test": 1},
         "commonest_labels": {"a": 4, "b": 3, "c": 1, "d": 0},
         "scope": "unknown",
@@ -59,6 +60,13 @@ def test_missing_labels_have_a_share():
     where[3, :2] = False
     found = card.card(dataclasses.replace(SMALL, where=where))
     np.testing.assert_allclose(found["missing_share"], 2 / 20)
+
+
+def test_missing_features_have_a_share():
+    features = np.where(np.arange(5)[:, None] == 3, np.nan, SMALL.features).astype(np.float32)
+    found = card.card(dataclasses.replace(SMALL, features=features, impute="median"))
+    np.testing.assert_allclose(found["missing_features_share"], 1 / 5)
+    assert ("missing features", "20.0% of the values") in card.rows(found)
 
 
 def test_numbers_of_many_labels_give_the_figures_of_the_matrix():

@@ -104,7 +104,8 @@ class Builder(MultilabelBuilder):
         if source.find(*whole) and not source.find(*parts["train"]):
             parts = {"train": whole}
         files = [arff.Part(self._path(source, *names), part) for part, names in parts.items()]
-        content = arff.read_content(files, lambda _: (label_list, lister))
+        # What is not known stays so: --impute says at reading what takes its place.
+        content = arff.read_content(files, lambda _: (label_list, lister), impute="median")
         return Content(
             {
                 str(part): functools.partial(_examples, content, rows)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.experiments.datasets.building import counts, examples, prepare, shared  # isort: skip
 from experiments import datasets
-from experiments.datasets import Options
+from experiments.datasets import Options, tfds
 from experiments.datasets.mulan.mulan_dataset_builder import Builder
 from experiments.errors import UserError
 
@@ -121,7 +121,6 @@ def test_the_builder_and_the_reader_of_paths_agree(tmp_path):
         ("{1 pink}", "attribute 'colour' is 'pink'; expected one of its values red, dark blue"),
         ("p1,red,1", "3 values; expected 7"),
         ("{9 red}", "index 9 of a row of 7 values"),
-        ("?,?,1,NO,NO,TRUE,0", "attribute 'colour' is not known"),
     ],
 )
 def test_values_out_of_their_list_are_named(tmp_path, row, message):
@@ -129,6 +128,17 @@ def test_values_out_of_their_list_are_named(tmp_path, row, message):
     (tmp_path / "flags.arff").write_text(f"{NOMINAL}% comment\n{row}\n" + "\n".join(ROWS))
     with pytest.raises(UserError, match=rf"flags.arff line 10: {message}"):
         examples(Builder, tmp_path, "flags")
+
+
+def test_features_that_are_not_known_stay_so(tmp_path):
+    (tmp_path / "flags.xml").write_text(XML)
+    (tmp_path / "flags.arff").write_text(f"{NOMINAL}?,?,1,NO,NO,TRUE,0\n" + "\n".join(ROWS))
+    builder = prepare(Builder, tmp_path, "flags")
+    with pytest.raises(UserError, match=r"is nan; expected finite numbers .*--impute"):
+        tfds.from_builder(builder, 8)
+    data = tfds.from_builder(builder, 8, "zero")
+    assert data.impute == "zero"
+    assert np.isnan(data.features).sum() == 3  # a column for each colour
 
 
 def test_sparse_forms_of_files_are_found(tmp_path):
