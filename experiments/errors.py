@@ -3,7 +3,7 @@
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 
@@ -20,6 +20,13 @@ class Stopped(Exception):
     def __init__(self, message: str, code: int) -> None:
         super().__init__(message)
         self.code = code
+
+
+def listed(names: Sequence[str], most: int = 8) -> str:
+    """Names for a message: the first of them, long ones cut."""
+    shown = [name if len(name) <= 40 else f"{name[:37]}..." for name in names[:most]]
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(shown) + more
 
 
 @contextlib.contextmanager

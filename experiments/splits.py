@@ -8,7 +8,7 @@ import numpy.typing as npt
 import scipy.sparse
 
 from experiments.datasets.dataset import Dataset, Rows
-from experiments.errors import UserError
+from experiments.errors import UserError, listed
 
 Labels = npt.NDArray[np.bool_]
 Numbers = npt.NDArray[np.integer[Any]]
@@ -132,14 +132,12 @@ def lacking_in_words(found: dict[str, Labels], names: Sequence[str]) -> list[str
         if not len(rare):
             continue
         # Those that lack them in most seeds first.
-        shown = rare[np.argsort(-seeds[rare], kind="stable")][:_NAMED]
-        listed = ", ".join(
+        shown = [
             names[i]
             + ("" if seeds[i] == len(missing) else f" ({seeds[i]} of {len(missing)} seeds)")
-            for i in shown
-        )
-        more = f" and {len(rare) - len(shown):,} more" if len(rare) > len(shown) else ""
-        lines.append(f"without a positive example in {part}: {listed}{more}")
+            for i in rare[np.argsort(-seeds[rare], kind="stable")]
+        ]
+        lines.append(f"without a positive example in {part}: {listed(shown, _NAMED)}")
     return lines
 
 

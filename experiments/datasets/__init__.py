@@ -1,10 +1,12 @@
 """Data sets by name, path or address, in one in-memory shape."""
 
+import dataclasses
 import pathlib
 import re
 from collections.abc import Callable
 
 from experiments.datasets.dataset import Dataset, drop_rare_labels, drop_unlabelled
+from experiments.datasets.files import without_compression
 from experiments.datasets.options import Options
 from experiments.datasets.simulated import simulated
 from experiments.datasets.sklearn_multilabel import sklearn_multilabel
@@ -20,11 +22,11 @@ LOADERS: dict[str, Callable[[], Dataset]] = {
 }
 
 _TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+_ARFF = (".arff", ".dat")
 _SPARSE = (".svm", ".svmlight", ".libsvm", ".txt")
-_SUFFIXES = (*_TABLES, *_SPARSE, ".npz", ".arff")
 KINDS = (
-    "a .csv, .tsv, .jsonl, .parquet, .npz, .arff, .svm or .txt file (text may be gzipped), a "
-    "folder with .arff and .xml files, openml:NUMBER, or tfds:NAME"
+    "a .csv, .tsv, .jsonl, .parquet, .npz, .arff, .svm or .txt file (text perhaps in .gz, .bz2 or "
+    ".xz), a folder with .arff and .xml files, openml:NUMBER, or tfds:NAME"
 )
 
 
@@ -79,53 +81,87 @@ def _read(name: str, options: Options) -> Dataset:
     if kind == "openml":
         from experiments.datasets.openml import openml
 
-        options.refuse_unused(("labels",), "OpenML")
-        return openml(rest, options.labels)
+        options.refuse_unused(("labels", "negative", "impute"), "OpenML")
+        return openml(rest, options)
     if kind == "tfds":
         from experiments.datasets import tfds
 
-        options.refuse_unused(("text_features", "data_dir"), "TFDS")
-        return tfds.from_library(rest, options.data_dir, options.text_features)
+        options.refuse_unused(("text_features", "data_dir", "impute"), "TFDS")
+        return tfds.from_library(rest, options.data_dir, options.text_features, options.impute)
     path = pathlib.Path(name)
     known = builder_classes()
     builder, _, config = name.partition("/")
     if builder in known:
         from experiments.datasets import tfds
 
-        options.refuse_unused(("text_features", "data_dir"), f"the data set {builder}")
-        return tfds.from_class(known[builder], config, options.data_dir, options.text_features)
+        options.refuse_unused(("text_features", "data_dir", "impute"), f"the data set {builder}")
+        return tfds.from_class(
+            known[builder], config, options.data_dir, options.text_features, options.impute
+        )
     if path.exists():
-        return _file(path, options)
-    if builder != name or name.removesuffix(".gz").lower().endswith(_SUFFIXES):
+        if options.test is None:
+            return _file(path, options)
+        return _two_files(path, pathlib.Path(options.test), options)
+    if builder != name or _kind(path)[1] in (*_TABLES, *_ARFF, *_SPARSE, ".npz"):
         raise UserError(f"there is no file or folder {name}")
     raise UserError(f"unknown data set {name!r}; known: {', '.join(names())}; or {KINDS}")
 
 
-def _file(path: pathlib.Path, options: Options) -> Dataset:
-    base = path.resolve().name.removesuffix(".gz")
+def _two_files(path: pathlib.Path, second: pathlib.Path, options: Options) -> Dataset:
+    """The training examples in one file and the test examples in a second."""
+    kinds = [_kind(p)[1] for p in (path, second)]
+    if not second.is_file():
+        raise UserError(f"--test {second} is no file; expected a file with test examples")
+    if path.is_dir() or path.resolve() == second.resolve():
+        raise UserError(f"--test is for two files, one with training examples; {path} is not one")
+    if all(kind in _ARFF for kind in kinds):
+        return _file(path, options)  # it reads both, with the values of nominal attributes in both
+    if options.split is not None:
+        raise UserError("--split and --test exclude each other; pass one of them")
+    options_of = dataclasses.replace(options, test=None)
+    train = _file(path, options_of)
+    if kinds[0] in _TABLES and train.feature_names:
+        # Which columns are numbers is read off the training examples alone.
+        options_of = dataclasses.replace(options_of, features=train.feature_names)
+    test = _file(second, options_of)
+    from experiments.datasets.two_files import joined
+
+    sparse = all(kind in _SPARSE for kind in kinds)
+    collected = sparse or (
+        len(options.labels) == 1 and options.labels not in (train.label_names, test.label_names)
+    )
+    return joined(train, test, (path, second), union=collected, sparse=sparse)
+
+
+def _kind(path: pathlib.Path) -> tuple[str, str]:
+    """A path's name without its suffix, and the suffix in small letters, without .gz and such."""
+    base = without_compression(path.resolve().name)
     stem, dot, suffix = base.rpartition(".")
-    suffix = (dot + suffix).lower()
+    return (base if path.is_dir() or not stem else stem), (dot + suffix).lower()
+
+
+def _file(path: pathlib.Path, options: Options) -> Dataset:
+    stem, suffix = _kind(path)
     # The name becomes a folder's.
-    name = re.sub(r"[^\w.-]", "_", base if path.is_dir() or not stem else stem)
-    if path.is_dir() or suffix == ".arff":
+    name = re.sub(r"[^\w.-]", "_", stem)
+    if path.is_dir() or suffix in _ARFF:
         from experiments.datasets.arff import arff
 
-        options.refuse_unused(("labels",), "ARFF files")
-        return arff(path, name, options.labels)
+        options.refuse_unused(("labels", "negative", "impute", "test"), "ARFF files")
+        return arff(path, name, options)
     if suffix in _TABLES:
-        from experiments.datasets.tables import table
+        from experiments.datasets.tables import columns_of, table
 
-        columns = ("labels", "label_separator", "features", "text", "text_features", "split")
-        options.refuse_unused(columns, "a table")
+        options.refuse_unused(columns_of(suffix), f"a {suffix} file")
         return table(path, name, options)
     if suffix == ".npz":
         from experiments.datasets.arrays import npz
 
-        options.refuse_unused((), ".npz files")
-        return npz(path, name)
+        options.refuse_unused(("negative", "impute"), ".npz files")
+        return npz(path, name, options)
     if suffix in _SPARSE:
         from experiments.datasets.svmlight import svmlight
 
-        options.refuse_unused((), "sparse text files")
-        return svmlight(path, name)
+        options.refuse_unused(("negative",), "sparse text files")
+        return svmlight(path, name, options.negative)
     raise UserError(f"{path}: unknown kind of file; expected {KINDS}")

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from experiments.datasets.dataset import PARTS, Dataset, label_counts
+from experiments.datasets.rows import keys
 
 # Labels that a card lists and a co-occurrence map shows.
 MOST = 40
@@ -22,7 +23,11 @@ def card(dataset: Dataset) -> dict[str, Any]:
       with the commonest one;
     - mean_imbalance, max_imbalance: mean and maximum over labels of max_k n_k / n_l (IRLbl of
       Charte et al., Neurocomputing 2015), over the labels that occur at all;
-    - missing_share: the share of entries that are not known.
+    - missing_share: the share of entries of labels that are not known;
+    - missing_features_share: the share of features that are not known, which `impute` fills;
+    - leak: as `leak`;
+    - hierarchy: number of (parent, child) pairs as "edges", and as "depth" the labels on the
+      longest way down; None without a hierarchy.
 
     A missing entry counts as absent everywhere else.
     """
@@ -51,10 +56,62 @@ def card(dataset: Dataset) -> dict[str, Any]:
         "commonest_set_share": max(sets.values()) / len(dataset.labels),
         "mean_imbalance": float(imbalance.mean()),
         "max_imbalance": float(imbalance.max()),
+        "missing_features_share": _missing(dataset.features),
         "missing_share": 0.0 if dataset.where is None else float(1 - dataset.where.mean()),
         "parts": {name: len(parts[name]) for name in PARTS if name in parts},
+        "leak": leak(dataset),
+        "hierarchy": _hierarchy(dataset),
         "commonest_labels": {dataset.label_names[i]: int(counts[i]) for i in commonest(counts)},
     }
+
+
+def leak(dataset: Dataset) -> dict[str, int] | None:
+    """Test examples of the source's own split that are training examples, too.
+
+    Returns:
+      "test": number of test examples; "features": how many of them have the features of a
+      training example, every one the same; "labels": how many have its labels, too. None if the
+      source has no train and test part.
+    """
+    parts = dataset.parts or {}
+    if "train" not in parts or "test" not in parts:
+        return None
+    labels = dataset.labels if dataset.labels.dtype == np.bool_ else np.sort(dataset.labels, 1)
+    known = None if dataset.where is None else ~dataset.where
+    seen: dict[bytes, set[bytes]] = {}
+    counts = {"test": len(parts["test"]), "features": 0, "labels": 0}
+    for part in ("train", "test"):
+        rows = parts[part]
+        shown = labels[rows] if known is None else np.hstack([labels[rows], known[rows]])
+        # Rows in blocks: features may be of gigabytes.
+        blocks = np.array_split(rows, -(-len(rows) // 1024))
+        features = itertools.chain.from_iterable(keys(dataset.features[b]) for b in blocks)
+        for key, label_set in zip(features, keys(shown), strict=True):
+            if part == "train":
+                seen.setdefault(key, set()).add(label_set)
+            elif key in seen:
+                counts["features"] += 1
+                counts["labels"] += label_set in seen[key]
+    return counts
+
+
+def _hierarchy(dataset: Dataset) -> dict[str, int] | None:
+    if not dataset.hierarchy:
+        return None
+    parents = {child: parent for parent, child in dataset.hierarchy}
+    depth: dict[int, int] = {}
+    for label in parents:
+        path = [label]
+        while path[-1] not in depth and path[-1] in parents:
+            path.append(parents[path[-1]])
+        depth.setdefault(path[-1], 1)
+        for above, below in itertools.pairwise(reversed(path)):
+            depth[below] = depth[above] + 1
+    return {"edges": len(dataset.hierarchy), "depth": max(depth.values())}
+
+
+def _missing(features: npt.NDArray[Any]) -> float:
+    return float(np.isnan(features).mean()) if features.dtype == np.float32 else 0.0
 
 
 def labels_per_example(dataset: Dataset) -> npt.NDArray[np.intp]:
@@ -105,6 +162,7 @@ def rows(card: dict[str, Any]) -> list[tuple[str, str]]:
     low, high = card["labels_per_example"]
     n = card["examples"]
     shape = " x ".join(map(str, card["features"]))
+    tree = card["hierarchy"]
     kind = {"float32": "numbers", "int32": "token ids", "uint8": "image"}[card["features_dtype"]]
     return [
         ("source", card["source"]),
@@ -128,7 +186,35 @@ def rows(card: dict[str, Any]) -> list[tuple[str, str]]:
             f"mean {card['mean_imbalance']:.2f}, highest {card['max_imbalance']:.1f}",
         ),
         ("missing labels", f"{card['missing_share']:.1%} of the entries"),
+        *(
+            [("missing features", f"{card['missing_features_share']:.1%} of the values")]
+            if card["missing_features_share"]
+            else []
+        ),
+        ("test examples in train", leak_in_words(card["leak"])),
+        *(
+            [
+                (
+                    "hierarchy",
+                    "{edges:,} edge{s}, depth {depth}".format(s="s"[: tree["edges"] > 1], **tree),
+                )
+            ]
+            if tree
+            else []
+        ),
     ]
+
+
+def leak_in_words(found: dict[str, int] | None) -> str:
+    """What `leak` found, in a line."""
+    if found is None:
+        return "the source has no split of its own"
+    if not found["features"]:
+        return f"none of {found['test']:,}"
+    return (
+        f"{_share(found['features'], found['test'])} have the features of a training example, "
+        f"{found['labels']:,} of them its labels, too"
+    )
 
 
 def _share(count: int, total: int) -> str:

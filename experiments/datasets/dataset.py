@@ -42,6 +42,9 @@ class Dataset:
       scope: whether labels describe the whole entity, as a film's genres do ("entity-wide"), or
         parts of it, as objects in a photograph do ("sub-entity").
       scope_reason: why, in a line.
+      feature_names: names of the columns of `features`, where the source has them.
+      hierarchy: (parent, child) label numbers, where the source arranges labels in trees; `labels`
+        are as the source has them, whether or not a child's parent holds too.
     """
 
     name: str
@@ -55,6 +58,8 @@ class Dataset:
     texts: tuple[str, ...] | None = None
     scope: Scope = "unknown"
     scope_reason: str = "the source does not say"
+    feature_names: tuple[str, ...] | None = None
+    hierarchy: tuple[tuple[int, int], ...] | None = None
 
     @property
     def num_labels(self) -> int:
@@ -78,6 +83,7 @@ class Dataset:
         self._check_labels()
         self._check_features()
         self._check_parts()
+        self._check_hierarchy()
 
     def _check_labels(self) -> None:
         shape = self.labels.shape
@@ -127,6 +133,8 @@ class Dataset:
                     f"{length} rows of {what} and {len(self.labels)} rows of labels; expected the "
                     "same number, above 0"
                 )
+        if self.feature_names is not None and (len(self.feature_names),) != shape[1:]:
+            raise self._error(f"{len(self.feature_names)} names for features {list(shape[1:])}")
         if dtype != np.float32:
             return
         wrong = np.isinf(self.features) if self.impute else ~np.isfinite(self.features)
@@ -135,7 +143,7 @@ class Dataset:
             row, column = bad[0]
             raise self._error(
                 f"feature {column} of example {row} is {self.features[row, column]}; expected "
-                f"finite numbers ({len(bad)} are not)"
+                f"finite numbers ({len(bad)} are not; --impute fills those that are not known)"
             )
 
     def _check_parts(self) -> None:
@@ -150,6 +158,20 @@ class Dataset:
         used = np.concatenate(list(self.parts.values()))
         if used.min() < 0 or used.max() >= len(self.labels) or len(np.unique(used)) < len(used):
             raise self._error("the parts of its split must be distinct rows of the data set")
+
+    def _check_hierarchy(self) -> None:
+        pairs = self.hierarchy or ()
+        parents = {child: parent for parent, child in pairs}
+        if not {label for pair in pairs for label in pair} <= set(range(self.num_labels)):
+            raise self._error(f"its hierarchy must hold label numbers, 0 to {self.num_labels - 1}")
+        if len(parents) < len(pairs):
+            raise self._error("a label of its hierarchy has two parents")
+        for label in parents:
+            above, steps = label, 0
+            while above in parents:
+                above, steps = parents[above], steps + 1
+                if steps > len(pairs):
+                    raise self._error(f"label {self.label_names[above]!r} is above itself")
 
     def _error(self, message: str) -> UserError:
         return UserError(f"data set {self.name}: {message}")
@@ -213,7 +235,24 @@ def drop_rare_labels(dataset: Dataset, min_count: int) -> Dataset:
         labels=label_array(pairs, len(dataset.labels), int(keep.sum())),
         label_names=tuple(n for n, k in zip(dataset.label_names, keep, strict=True) if k),
         where=None if dataset.where is None else dataset.where[:, keep],
+        hierarchy=dataset.hierarchy and _without(dataset.hierarchy, keep),
     )
+
+
+def _without(
+    hierarchy: tuple[tuple[int, int], ...], keep: npt.NDArray[np.bool_]
+) -> tuple[tuple[int, int], ...]:
+    """The hierarchy of the labels that are kept: the next one above that is, is the parent."""
+    parents = {child: parent for parent, child in hierarchy}
+    number = np.cumsum(keep) - 1
+    kept = []
+    for child in parents:
+        above: int | None = parents[child]
+        while above is not None and not keep[above]:
+            above = parents.get(above)
+        if keep[child] and above is not None:
+            kept.append((int(number[above]), int(number[child])))
+    return tuple(kept)
 
 
 def drop_unlabelled(dataset: Dataset) -> Dataset:
@@ -240,9 +279,7 @@ def drop_unlabelled(dataset: Dataset) -> Dataset:
 
 def fingerprint(dataset: Dataset) -> str:
     """Twelve hexadecimal digits of what is learnt from: other data under one name differ."""
-    sha = hashlib.sha256("\n".join(dataset.label_names).encode(errors="surrogatepass"))
-    if dataset.impute is not None:
-        sha.update(f"impute {dataset.impute}".encode())
+    sha = hashlib.sha256("\n".join((*dataset.label_names, str(dataset.impute))).encode())
     arrays = {"features": dataset.features, "labels": dataset.labels, **(dataset.parts or {})}
     if dataset.where is not None:
         arrays["where"] = dataset.where

@@ -1,32 +1,61 @@
-"""Text files, plain or gzipped, line by line."""
+"""Text files, plain or compressed, line by line."""
 
+import bz2
 import gzip
+import lzma
 import pathlib
+import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from experiments.errors import UserError
 
+OPENERS: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+"""How files are opened that are compressed, by the end of their name."""
+
+# Old spreadsheets end lines with a carriage return alone.
+_LONE_RETURN = re.compile(r"(?<=\r)(?!\n)")
+
+
+def without_compression(name: str) -> str:
+    """The name of a file without the ending that says how it is compressed.
+
+    >>> without_compression("films.csv.gz")
+    'films.csv'
+    """
+    stem, dot, suffix = name.rpartition(".")
+    return stem if (dot + suffix).lower() in OPENERS else name
+
 
 def lines(path: pathlib.Path, encoding: str = "utf-8") -> Iterator[tuple[int, str]]:
-    """(number from 1, text with its line end) of each line of a file, plain or gzipped.
+    r"""(number from 1, text with its line end) of each line of a file, plain or compressed.
+
+    Lines end in \n, \r\n or \r.
 
     Raises:
       UserError: a file that cannot be read or unpacked, or a line that is not in the encoding.
     """
-    opened = gzip.open if path.suffix == ".gz" else open
+    number = 0
     try:
-        with opened(path, "rb") as file:
-            for number, line in enumerate(file, 1):
+        with OPENERS.get(path.suffix.lower(), open)(path, "rb") as file:
+            for line in file:
+                if not number and line.startswith((b"\xff\xfe", b"\xfe\xff")):
+                    raise UserError(f"{path} is UTF-16; save it as UTF-8")
                 try:
                     text = line.decode(encoding)
                 except UnicodeDecodeError as error:
                     # Python's own spelling of the default is not the usual one.
                     name = "UTF-8" if encoding == "utf-8" else encoding
+                    place = number + 1 + len(_LONE_RETURN.findall(line[: error.start].decode()))
                     raise UserError(
-                        f"{path} line {number}: byte 0x{line[error.start]:02x} is not {name}"
+                        f"{path} line {place}: byte 0x{line[error.start]:02x} is not {name}"
                     ) from error
                 # Some spreadsheets mark UTF-8 with an invisible first character.
-                yield number, text.removeprefix("\ufeff") if number == 1 else text
-    except (OSError, EOFError, zlib.error) as error:
+                text = text if number else text.removeprefix("\ufeff")
+                for part in _LONE_RETURN.split(text) if "\r" in text else (text,):
+                    if part:
+                        number += 1
+                        yield number, part
+    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise UserError(f"{path} cannot be read, or is truncated: {error}") from error

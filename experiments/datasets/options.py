@@ -16,8 +16,8 @@ class Options:
 
     labels: tuple[str, ...] = ()
     """Label columns of a table; or one column whose cells list the labels of an example."""
-    label_separator: str = ","
-    """What stands between the labels in a cell of one label column."""
+    label_separator: str | None = None
+    """What stands between the labels in a cell of one label column (default: a comma)."""
     negative: str | None = None
     """What says that a label does not hold, where it is not 0, false or no: -1 beside 1."""
     features: tuple[str, ...] = ()
@@ -32,6 +32,8 @@ class Options:
     """Size of the hashed bag of words."""
     split: str | None = None
     """Column that says train, validation or test."""
+    test: str | None = None
+    """Path of a second file with the test examples; the first has then the training examples."""
     min_label_count: int = 0
     """Drop labels that fewer examples have."""
     drop_unlabelled: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
@@ -45,6 +47,9 @@ class Options:
         Raises:
           UserError: one is.
         """
+        for name in ("label_separator", "negative", "delimiter"):
+            if getattr(self, name) == "":
+                raise UserError(f"{_flag(name)} must not be empty")
         for name, least in (("text_features", 1), ("min_label_count", 0)):
             if getattr(self, name) < least:
                 raise UserError(f"{_flag(name)} must be >= {least}, got {getattr(self, name)}")

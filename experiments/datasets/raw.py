@@ -15,7 +15,8 @@ import zlib
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
-from experiments.datasets.files import lines
+from experiments.datasets.files import OPENERS, lines
+from experiments.datasets.network import impatient_tfds
 from experiments.errors import UserError
 
 _DAMAGED = (EOFError, OSError, zlib.error, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile)
@@ -36,16 +37,22 @@ class Source:
     manager: Any
 
     def find(self, *names: str) -> pathlib.Path | None:
-        """The first of these files or folders in the user's folder, plain or gzipped, or None."""
+        """The first of these files or folders in the user's folder, plain or packed, or None.
+
+        Small and capital letters do not matter where no name is the very one.
+        """
         try:
             manual = pathlib.Path(self.manager.manual_dir)
         except AssertionError:  # TFDS's word for a folder that is not there, or empty
             return None
         for folder in (manual / self.name, manual):
-            for name in names:
-                for path in (folder / name, folder / f"{name}.gz"):
-                    if path.exists():
-                        return path
+            there = sorted(folder.iterdir()) if folder.is_dir() else []
+            exact = {path.name: path for path in there}
+            any_case = {path.name.lower(): path for path in reversed(there)}
+            for name in (name + end for name in names for end in ("", *OPENERS)):
+                found = exact.get(name) or any_case.get(name.lower())
+                if found is not None:
+                    return found
         return None
 
     def path(self, *names: str, url: str | None = None) -> pathlib.Path:
@@ -69,6 +76,14 @@ class Source:
             where = f"no {' or '.join(names)}: {str(error).splitlines()[0].split('. ')[0]}"
         return f"data set {self.name}: {where}; {self.instructions}"
 
+    def _by_hand(self) -> pathlib.Path:
+        """Where the user's files go, whether or not the folder is there."""
+        try:
+            return pathlib.Path(self.manager.manual_dir)
+        except AssertionError:
+            own = getattr(self.manager, "_manual_dir", None)
+            return pathlib.Path(own or pathlib.Path(self.manager.download_dir) / "manual")
+
     def _download(self, url: str, names: Collection[str]) -> pathlib.Path:
         # Needs requests, which TFDS has; imported late, since reading local files needs neither.
         import requests
@@ -77,16 +92,19 @@ class Source:
         folder = pathlib.Path(self.manager.download_dir)
         before = set(folder.rglob("*.tmp.*"))
         try:
-            return pathlib.Path(self.manager.download(url))
+            with impatient_tfds():
+                return pathlib.Path(self.manager.download(url))
         except download_manager.NonMatchingChecksumError as error:
             raise UserError(
                 f"data set {self.name}: {url} is not the file that was registered; "
                 f"{' '.join(str(error).split())}"
             ) from error
         except (requests.RequestException, util.DownloadError, OSError) as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            about = reason if url in reason else f"{url} cannot be downloaded: {reason}"
             raise UserError(
-                f"data set {self.name}: {url} cannot be downloaded ({type(error).__name__}); "
-                f"{self._missing(names)}"
+                f"data set {self.name}: {about}; or put {' or '.join(names)} by hand into "
+                f"{self._by_hand()}: {self.instructions}"
             ) from error
         finally:
             for path in set(folder.rglob("*.tmp.*")) - before:
@@ -102,9 +120,10 @@ def _readable(path: pathlib.Path) -> Iterator[None]:
 
 
 def read_bytes(path: pathlib.Path) -> bytes:
-    """The content of a file, unpacked if its name ends in .gz."""
-    with _readable(path):
-        return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    """The content of a file, unpacked if its name says that it is compressed."""
+    with _readable(path), OPENERS.get(path.suffix.lower(), open)(path, "rb") as file:
+        data: bytes = file.read()
+        return data
 
 
 def decode(data: bytes, where: str) -> str:

@@ -6,19 +6,29 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from experiments.datasets.cells import number as number_in
 from experiments.datasets.dataset import Dataset, check_memory, label_array
 from experiments.datasets.files import lines
 from experiments.errors import UserError
 
-_HEADER = re.compile(r"\s*(\d+)\s+(\d+)\s+(\d+)\s*")
+_HEADER = re.compile(r"\s*(\d+)\s+(\d+)\s+(\d+)\s*", re.ASCII)
+_WHOLE = re.compile(r"[-+]?\d+", re.ASCII)
+_INDEX = re.compile(r"[-+]?\d{1,18}", re.ASCII)
+# Floats above have lost their last digits: different labels have become one.
+_EXACT = 2**53
 
 
-def svmlight(path: pathlib.Path, name: str) -> Dataset:
+def svmlight(path: pathlib.Path, name: str, negative: str | None = None) -> Dataset:
     """The data set in a file with lines `label,label index:value index:value`.
 
     A first line of three numbers (examples, features, labels) makes it the extreme-classification
     format: features and labels are numbered from 0. Without it, labels are named as they stand,
     and features are numbered from 1 unless a 0 occurs.
+
+    Args:
+      path: the file.
+      name: the data set's.
+      negative: the label that says that there is none, as -1 in files of two classes.
 
     Raises:
       UserError: a line that cannot be read (named with its file and number), another number of
@@ -38,7 +48,7 @@ def svmlight(path: pathlib.Path, name: str) -> Dataset:
         if not text.strip() and (header is None or len(sets) == header[0]):
             continue
         place = f"{path} line {number}"
-        labels, entries = _line(text, place)
+        labels, entries = _line(text, place, negative)
         for index, value in entries:
             rows.append(len(sets))
             indices.append(index)
@@ -63,39 +73,62 @@ def svmlight(path: pathlib.Path, name: str) -> Dataset:
             raise UserError(f"{path} has no labels")
     position = {label: i for i, label in enumerate(names)}
     pairs = [(i, position[label]) for i, labels in enumerate(sets) for label in labels]
-    return Dataset(name, features, label_array(pairs, len(sets), len(names)), names, path.name)
+    return Dataset(
+        name,
+        features,
+        label_array(pairs, len(sets), len(names)),
+        names,
+        path.name,
+        feature_names=tuple(map(str, range(first, first + num_features))),
+    )
 
 
-def _line(text: str, place: str) -> tuple[set[str], list[tuple[int, float]]]:
+def _line(text: str, place: str, negative: str | None) -> tuple[set[str], list[tuple[int, float]]]:
     words = text.split()
     # A line that begins with a feature has no labels.
     listed = words.pop(0).split(",") if words and ":" not in words[0] else []
-    labels = {_label(label, place) for label in listed}
+    if listed and negative is not None and number_in(listed[0]) == number_in(negative):
+        if len(listed) > 1:
+            raise UserError(f"{place}: label {listed[0]} (--negative) beside others")
+        listed = []
+    labels: set[str] = set()
+    for word in listed:
+        label = _label(word, place)
+        if label in labels:
+            raise UserError(f"{place}: label {label} is there twice")
+        labels.add(label)
     return labels, list(_entries(words, place))
 
 
 def _label(text: str, place: str) -> str:
-    try:
-        number = float(text)
-    except ValueError:
-        number = float("nan")
-    if not number.is_integer():
+    value = number_in(text)
+    if value is None or not value.is_integer():
         raise UserError(f"{place}: label {text!r}; expected a whole number")
-    return str(int(number))
+    if value < 0:
+        raise UserError(
+            f"{place}: label {text} is negative (--negative {text} if it says that there is none)"
+        )
+    if _WHOLE.fullmatch(text):  # of any size: no float would keep all digits
+        return str(int(text))
+    if value > _EXACT:
+        raise UserError(f"{place}: label {text}; numbers above 2^53 lose digits as floats")
+    return str(int(value))
 
 
 def _entries(words: list[str], place: str) -> Iterator[tuple[int, float]]:
     seen: set[int] = set()
     for word in words:
-        index, _, value = word.partition(":")
-        try:
-            entry = int(index), float(value)
-        except ValueError as error:
-            raise UserError(f"{place}: {word!r}; expected index:value") from error
-        if entry[0] < 0 or entry[0] in seen:
-            raise UserError(f"{place}: feature {index} is negative or there twice")
-        seen.add(entry[0])
-        yield entry
+        index, _, text = word.partition(":")
+        value = number_in(text)
+        if not _INDEX.fullmatch(index) or value is None:
+            raise UserError(f"{place}: {word!r}; expected index:value, both numbers")
+        feature = int(index)
+        if feature < 0:
+            raise UserError(f"{place}: feature {feature} is negative")
+        if feature in seen:
+            raise UserError(f"{place}: feature {feature} is there twice")
+        seen.add(feature)
+        yield feature, value
 
 
 def _check_range(

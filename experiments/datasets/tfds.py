@@ -12,7 +12,8 @@ import numpy.typing as npt
 import tensorflow_datasets as tfds
 
 from experiments.datasets.adapters import ADAPTERS, adapt
-from experiments.datasets.dataset import Dataset, Scope, check_memory, label_array
+from experiments.datasets.dataset import Dataset, Impute, Scope, check_memory, label_array
+from experiments.datasets.network import Unreachable, impatient_tfds
 from experiments.datasets.tables import PART_NAMES
 from experiments.datasets.text import bag_of_words
 from experiments.errors import UserError
@@ -26,7 +27,12 @@ FILE_FORMAT = "array_record"
 GROUPS = ("image", "image_classification", "object_detection", "structured", "text")
 
 
-def from_library(name: str, data_dir: pathlib.Path | None, text_features: int) -> Dataset:
+def from_library(
+    name: str,
+    data_dir: pathlib.Path | None,
+    text_features: int,
+    impute: Impute | None = None,
+) -> Dataset:
     """The data set that the library has under `name` or `name/config`.
 
     One for which this project has an adapter, by its name alone, is read by that.
@@ -51,7 +57,7 @@ def from_library(name: str, data_dir: pathlib.Path | None, text_features: int) -
         raise UserError(f"tfds:{name}: {reason}") from error
     if adapter is None:
         _input(name, builder.info.features)  # before a long download
-        return from_builder(builder, text_features)
+        return from_builder(builder, text_features, impute)
     sources = prepared(builder)
     features, read = adapt(adapter, builder.info.features)
     return from_examples(
@@ -62,6 +68,7 @@ def from_library(name: str, data_dir: pathlib.Path | None, text_features: int) -
         source=f"{builder.info.full_name} (TFDS, {builder.info.homepage})",
         scope=adapter.scope,
         scope_reason=adapter.scope_reason,
+        impute=impute,
     )
 
 
@@ -80,7 +87,11 @@ class _Adapted:
 
 
 def from_class(
-    builder_class: Any, config: str, data_dir: pathlib.Path | None, text_features: int
+    builder_class: Any,
+    config: str,
+    data_dir: pathlib.Path | None,
+    text_features: int,
+    impute: Impute | None = None,
 ) -> Dataset:
     """The data set of a builder class; `config` "" is its first.
 
@@ -94,16 +105,17 @@ def from_class(
             f"{', '.join(known) or 'none'}"
         )
     builder = builder_class(config=config or None, data_dir=data_dir, file_format=FILE_FORMAT)
-    return from_builder(builder, text_features)
+    return from_builder(builder, text_features, impute)
 
 
-def from_builder(builder: Any, text_features: int) -> Dataset:
+def from_builder(builder: Any, text_features: int, impute: Impute | None = None) -> Dataset:
     """Prepares a builder's data set if it is not, and reads it.
 
     Args:
       builder: a `tfds.core.DatasetBuilder` made with `file_format=FILE_FORMAT`; its `SCOPE` and
         `SCOPE_REASON`, where it has them, become the data set's.
       text_features: size of the hashed bag of words of `text`.
+      impute: what takes the place of `features` that are NaN.
 
     Raises:
       UserError: what cannot be downloaded or prepared, or as `from_examples`.
@@ -121,6 +133,7 @@ def from_builder(builder: Any, text_features: int) -> Dataset:
         label_names=(info.metadata or {}).get("label_names"),
         scope=getattr(builder, "SCOPE", "unknown"),
         scope_reason=getattr(builder, "SCOPE_REASON", "the builder does not say"),
+        impute=impute,
     )
 
 
@@ -137,11 +150,26 @@ def prepared(builder: Any) -> Mapping[str, Any]:
     # TFDS says with an AssertionError that the user must fetch files.
     known = (OSError, AssertionError, ValueError, ImportError)
     try:
-        builder.download_and_prepare()
+        with impatient_tfds():
+            builder.download_and_prepare()
         return builder.as_data_source()
+    except Unreachable as error:
+        raise UserError(
+            f"data set {builder.name} cannot be prepared: {error}; {_by_hand(builder, error)}"
+        ) from error
     except (*known, DownloadError, NonMatchingChecksumError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"data set {builder.name} cannot be prepared: {reason}") from error
+
+
+def _by_hand(builder: Any, error: Unreachable) -> str:
+    """Where a file goes that cannot be downloaded, or what else is prepared elsewhere."""
+    full = pathlib.PurePosixPath(builder.info.full_name)
+    root = pathlib.Path(builder.data_dir).parents[len(full.parts) - 1]
+    info = builder.url_infos.get(error.address)
+    if info is not None and info.filename:  # TFDS looks for those it knows by name
+        return f"or download it by hand as {root / 'downloads' / 'manual' / info.filename}"
+    return f"or prepare it where there is a network, and copy the folder {full} to {root}"
 
 
 def from_examples(
@@ -154,6 +182,7 @@ def from_examples(
     scope: Scope,
     scope_reason: str,
     label_names: Sequence[str] | None = None,
+    impute: Impute | None = None,
 ) -> Dataset:
     """The data set in examples of TFDS's features.
 
@@ -169,6 +198,7 @@ def from_examples(
       scope: what labels describe; see `Dataset`.
       scope_reason: why, in a line.
       label_names: names of the labels of a bool tensor; a `ClassLabel` has its own.
+      impute: what takes the place of `features` that are NaN.
 
     Raises:
       UserError: other features, inputs of several sizes or too large, or no examples.
@@ -195,7 +225,7 @@ def from_examples(
         _labels([row["labels"] for row in rows], len(names)),
         names,
         source,
-        where=np.stack([row["known"] for row in rows]) if "known" in features else None,
+        where=_where(rows) if "known" in features else None,
         parts={
             part: np.arange(start, end, dtype=np.int32)
             for part, (start, end) in zip(splits, itertools.pairwise(ends), strict=True)
@@ -203,6 +233,7 @@ def from_examples(
         if len(splits) > 1
         else None,
         texts=texts,
+        impute=impute if key == "features" else None,
         scope=scope,
         scope_reason=scope_reason,
     )
@@ -224,6 +255,11 @@ def _labels(labels: Sequence[Any], num_labels: int) -> npt.NDArray[Any]:
         return np.stack(labels)
     pairs = [(i, int(label)) for i, present in enumerate(labels) for label in set(present)]
     return label_array(pairs, len(labels), num_labels)
+
+
+def _where(rows: Sequence[Mapping[str, Any]]) -> npt.NDArray[np.bool_] | None:
+    known = np.stack([row["known"] for row in rows])
+    return None if known.all() else known
 
 
 def _array(name: str, inputs: Sequence[Any], dtype: Any) -> npt.NDArray[Any]:

@@ -42,6 +42,7 @@ def test_figures_by_hand():
         "mean_imbalance": (1 + 4 / 3 + 4) / 3,
         "max_imbalance": 4,
         "missing_share": 0,
+        "missing_features_share": 0,
         "parts": {"train": 3, "test": 1},
         "commonest_labels": {"a": 4, "b": 3, "c": 1, "d": 0},
         "scope": "unknown",
@@ -59,6 +60,13 @@ def test_missing_labels_have_a_share():
     where[3, :2] = False
     found = card.card(dataclasses.replace(SMALL, where=where))
     np.testing.assert_allclose(found["missing_share"], 2 / 20)
+
+
+def test_missing_features_have_a_share():
+    features = np.where(np.arange(5)[:, None] == 3, np.nan, SMALL.features).astype(np.float32)
+    found = card.card(dataclasses.replace(SMALL, features=features, impute="median"))
+    np.testing.assert_allclose(found["missing_features_share"], 1 / 5)
+    assert ("missing features", "20.0% of the values") in card.rows(found)
 
 
 def test_numbers_of_many_labels_give_the_figures_of_the_matrix():
@@ -123,6 +131,7 @@ def test_every_figure_is_a_picture_even_of_odd_labels(data):
         ({"parts": {"train": np.array([5])}}, "must be distinct rows"),
         ({"where": np.ones((5, 1), bool)}, r"`where` of shape \(5, 1\)"),
         ({"scope": "some"}, "scope 'some'; expected one of"),
+        ({"feature_names": ("x",)}, r"1 names for features \[2\]"),
     ],
 )
 def test_shapes_that_do_not_fit_are_refused(changes, message):
@@ -170,3 +179,50 @@ def test_text_features_depend_on_a_texts_own_words_only():
     assert ids.max() < 4096
     with pytest.raises(ValueError, match="vocabulary_size must be >= 2 and length >= 1"):
         token_ids(texts, 1, 3)
+
+
+def test_leak_counts_test_rows_that_are_training_rows():
+    features = np.array([[1, 2], [3, 4], [0, 0], [1, 2], [-0.0, 0], [5, 5]], np.float32)
+    labels = np.array([[1, 0], [0, 1], [0, 0], [1, 0], [1, 1], [1, 0]], bool)
+    parts = {"train": np.array([0, 1, 2], np.int32), "test": np.array([3, 4, 5], np.int32)}
+    data = Dataset("d", features, labels, ("a", "b"), "here", parts=parts)
+    # Row 3 is row 0; row 4 has the features of row 2 and other labels.
+    expected = {"test": 3, "features": 2, "labels": 1}
+    assert card.leak(data) == expected
+    images = np.repeat(np.abs(features).astype(np.uint8)[:, :, None, None], 3, axis=3)
+    assert card.leak(dataclasses.replace(data, features=images)) == expected
+    where = np.ones_like(labels)
+    where[3, 1] = False  # not known is not the same as False
+    assert card.leak(dataclasses.replace(data, where=where))["labels"] == 0
+    blank = dataclasses.replace(data, features=np.full((6, 1), np.nan, np.float32), impute="zero")
+    assert card.leak(blank)["features"] == 3
+    assert card.leak(dataclasses.replace(data, parts=None)) is None
+    lines = dict(card.rows(card.card(data)))
+    assert lines["test examples in train"].startswith("2 (66.7%) have the features of a training")
+    assert "hierarchy" not in lines
+
+
+def test_a_hierarchy_outlives_its_rare_labels_and_is_in_the_card():
+    # a > b > c and a > d; b is rare.
+    data = dataclasses.replace(SMALL, hierarchy=((0, 1), (1, 2), (0, 3)))
+    assert card.card(data)["hierarchy"] == {"edges": 3, "depth": 3}
+    assert dict(card.rows(card.card(data)))["hierarchy"] == "3 edges, depth 3"
+    labels = LABELS.copy()
+    labels[:, 1] = [1, 0, 0, 0, 0]
+    labels[:, 2:] = True
+    kept = dataset.drop_rare_labels(dataclasses.replace(data, labels=labels), 2)
+    assert kept.label_names == ("a", "c", "d")
+    assert kept.hierarchy == ((0, 1), (0, 2))
+
+
+@pytest.mark.parametrize(
+    ("pairs", "message"),
+    [
+        (((0, 4),), "must hold label numbers, 0 to 3"),
+        (((0, 1), (2, 1)), "has two parents"),
+        (((0, 1), (1, 0), (1, 2)), "is above itself"),
+    ],
+)
+def test_a_hierarchy_is_made_of_trees(pairs, message):
+    with pytest.raises(UserError, match=message):
+        dataclasses.replace(SMALL, hierarchy=pairs)

@@ -6,6 +6,7 @@ import pytest
 pytest.importorskip("sklearn", reason="data sets need the experiments extra")
 
 from experiments import datasets
+from experiments.datasets import Options
 from experiments.errors import UserError
 
 X = np.array([[0.5, 1], [2, 3], [4, 5]])
@@ -43,6 +44,30 @@ def test_x_and_y_with_names_in_labels_and_grey_images(tmp_path):
     np.testing.assert_array_equal(data.features, images[..., None])
 
 
+def test_what_programs_write_for_truth_names_and_parts(tmp_path):
+    path = save(
+        tmp_path,
+        X=X,
+        Y=np.array([[1, -1.0], [np.nan, -1], [1, 1]]),
+        label_names=np.array([b"caf\xc3\xa9", b"b"]),
+        where=np.ones((3, 2)),
+        train=np.array([True, False, True]),
+        test=np.array([1.0]),
+    )
+    data = datasets.load(path, Options(negative="-1"))
+    assert data.label_names == ("café", "b")
+    np.testing.assert_array_equal(data.labels, [[1, 0], [0, 0], [1, 1]])
+    np.testing.assert_array_equal(data.where, [[1, 1], [0, 1], [1, 1]])
+    assert {k: v.tolist() for k, v in data.parts.items()} == {"train": [0, 2], "test": [1]}
+
+
+def test_features_that_are_not_known(tmp_path):
+    path = save(tmp_path, x=np.where(X == 3, np.nan, X), y=Y)
+    with pytest.raises(UserError, match="feature 1 of example 1 is nan"):
+        datasets.load(path)
+    assert np.isnan(datasets.load(path, Options(impute="zero")).features[1, 1])
+
+
 def test_numbers_of_many_labels(tmp_path):
     names = np.array([f"label {i}" for i in range(10_001)])
     labels = np.array([[3, 10_000], [-1, -1], [7, -1]])
@@ -64,6 +89,14 @@ def test_numbers_of_many_labels(tmp_path):
         ({"x": X, "y": Y, "label_names": ["a", " "]}, "label name ' ' is empty"),
         ({"x": X, "y": Y, "label_names": ["a"]}, "1 label names for 2 labels"),
         ({"x": X, "y": Y, "train": [0, 1], "test": [1]}, "must be distinct rows"),
+        ({"x": X, "y": Y, "train": [0.5, 1]}, "train is float64 of .* expected whole row numbers"),
+        ({"x": X, "y": Y, "train": [-1, 1]}, "train has rows -1 to 1; expected 0 to 2"),
+        ({"x": X, "y": Y, "test": [True, False]}, "test is bool of .* for all 3 examples"),
+        ({"x": X, "y": Y, "where": Y * 0.4}, "where is float64 and holds 0.4; expected True"),
+        ({"x": X, "y": Y, "where": np.full((3, 2), "x")}, "where is <U1"),
+        ({"x": X, "y": 2 * Y - 1}, r"labels must be 0 or 1, got -1 \(--negative -1 takes"),
+        ({"x": X, "y": Y, "label_names": [b"\xff", b"a"]}, "label_names line 1: byte 0xff"),
+        ({"x": X, "y": Y, "label_names": [0.5, 1]}, "label_names are float64"),
         ({"x": X, "y": Y, "where": Y == 0}, "both missing"),
         ({"x": np.array([None]), "y": Y}, "Object arrays cannot be loaded"),
         ({"x": np.zeros((3, 2, 2)), "y": Y}, r"features are float32 of shape \(3, 2, 2\)"),

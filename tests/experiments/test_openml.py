@@ -68,8 +68,18 @@ def test_sparse_features_and_named_labels(answer):
         ("openml:1", {"target": None}, "has no target"),
         (
             "openml:1",
-            {"target": np.array([["1", "0"], ["0", "?"]])},
-            r"label 'b' of example 1 is '\?'; expected 0, 1",
+            {"target": np.array([["1", "0"], ["0", "-1"]])},
+            r"label 'b' of example 1 is '-1'; expected 0, 1, .*--negative",
+        ),
+        (
+            "openml:1",
+            {"data": np.array([[1, np.nan], [np.nan, 4]])},
+            r"feature 'y' of example 0 is not known \(2 values are not\); --impute",
+        ),
+        (
+            "openml:1",
+            {"error": IndexError("index 9")},
+            "a target may lack values .*; give the ARFF",
         ),
     ],
 )
@@ -77,3 +87,14 @@ def test_mistakes_are_named(answer, name, changes, message):
     answer(**changes)
     with pytest.raises(UserError, match=message):
         datasets.load(name)
+
+
+def test_labels_and_features_that_are_not_known(answer):
+    target = np.array([["-1", "?"], ["1", None]], object)
+    answer(target=target, data=np.array([[1, np.nan], [3, 4]]))
+    data = datasets.load("openml:3", Options(negative="-1", impute="median"))
+    assert data.labels.tolist() == [[False, False], [True, False]]
+    assert data.where.tolist() == [[True, False], [True, False]]
+    assert data.impute == "median"
+    answer(target=np.array([[1.0, np.nan], [0, 1]]))
+    assert datasets.load("openml:3").where.tolist() == [[True, False], [True, True]]

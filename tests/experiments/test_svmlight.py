@@ -45,6 +45,22 @@ def test_many_labels_stay_numbers(tmp_path):
     assert kept.labels.tolist() == [[True, False, True], [False, True, False]]
 
 
+def test_labels_above_the_digits_of_floats_stay_apart(tmp_path):
+    text = f"{2**53 + 1} 1:0.5\n{2**53} 2:1\n{2**53 + 1} 2:1\n"
+    data = datasets.load(write(tmp_path, text))
+    assert data.label_names == (str(2**53), str(2**53 + 1))
+    assert data.labels.tolist() == [[False, True], [True, False], [False, True]]
+
+
+def test_two_classes_are_one_label(tmp_path):
+    path = write(tmp_path, "+1 1:0.5\n-1 2:1\n-1.0 1:2\n")
+    data = datasets.load(path, datasets.Options(negative="-1"))
+    assert data.label_names == ("1",)
+    assert data.labels.tolist() == [[True], [False], [False]]
+    with pytest.raises(UserError, match="beside others"):
+        datasets.load(write(tmp_path, "-1,2 1:1\n"), datasets.Options(negative="-1"))
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -52,8 +68,17 @@ def test_many_labels_stay_numbers(tmp_path):
         ("1 1:x\n", "line 1: '1:x'; expected index:value"),
         ("a 1:2\n", "line 1: label 'a'; expected a whole number"),
         ("1,,2 1:2\n", "line 1: label ''"),
-        ("1 1:2 1:3\n", "line 1: feature 1 is negative or there twice"),
-        ("1 1:nan\n", "feature 0 of example 0 is nan"),
+        ("1 1:2 1:3\n", "line 1: feature 1 is there twice"),
+        ("1 -1:2\n", "line 1: feature -1 is negative"),
+        (f"1 {'1' * 5000}:2\n", "line 1: .* expected index:value"),
+        ("1 1_0:2\n", "line 1: '1_0:2'; expected index:value"),
+        ("1 1:1_0\n", "line 1: '1:1_0'; expected index:value"),
+        ("1 1:nan\n", "line 1: '1:nan'; expected index:value"),
+        ("1_0 1:2\n", "line 1: label '1_0'; expected a whole number"),
+        ("3,2,3 1:2\n", "line 1: label 3 is there twice"),
+        ("3,3.0 1:2\n", "line 1: label 3 is there twice"),
+        ("1 1:2\n-1 1:3\n", r"line 2: label -1 is negative \(--negative -1 if it says that"),
+        ("1e16 1:2\n", "line 1: label 1e16; numbers above 2\\^53 lose digits"),
         ("1:2\n", "has no labels"),
         ("", "has 0 examples"),
         ("2 3 4\n1 0:1\n", "line 1 says 2 examples, but 1 follow"),

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 import tensorflow_datasets as tfds
 
-from experiments.datasets.arff import label_names, read_rows, split_labels
+from experiments.datasets import arff
+from experiments.datasets.dataset import Rows
 from experiments.datasets.multilabel_builder import Content, Example, MultilabelBuilder
-from experiments.datasets.nominal import numeric_lines
 from experiments.datasets.raw import Source
+from experiments.datasets.xml_labels import read_label_list
 
 _COMMIT = "43f6389095ad71984264db4387a8074b22bc7d4a"
 _URL = f"https://raw.githubusercontent.com/tsoumakas/mulan/{_COMMIT}/data/multi-label"
@@ -27,14 +27,12 @@ class MulanConfig(tfds.core.BuilderConfig):
       stem: what its files' names begin with, where that is not the config's name.
       scope: as `MultilabelBuilder.SCOPE`, with its reason in `scope_reason`.
       public: whether Mulan's repository has the plain files.
-      identified: whether the first attribute only says which example a row is.
     """
 
     stem: str = ""
     scope: str = "unknown"
     scope_reason: str = "the set's documentation does not say"
     public: bool = False
-    identified: bool = False
 
 
 def _config(name: str, scope: str, reason: str, **options: Any) -> MulanConfig:
@@ -44,8 +42,15 @@ def _config(name: str, scope: str, reason: str, **options: Any) -> MulanConfig:
 
 
 class Builder(MultilabelBuilder):
-    """Features and labels of one of Mulan's sets, in its own train and test parts."""
+    """Features and labels of one of Mulan's sets, in its own train and test parts.
 
+    What files say is what they say when they are given by path: see `arff.read_content`.
+    """
+
+    VERSION = tfds.core.Version("2.0.0")
+    RELEASE_NOTES: ClassVar = {
+        "2.0.0": "Nominal features: one for each of more than two values; `known` labels."
+    }
     BUILDER_CONFIGS: ClassVar = [
         _config("scene", "sub-entity", "what a photograph shows, several next to each other",
                 public=True),
@@ -59,7 +64,7 @@ class Builder(MultilabelBuilder):
         _config("emotions", "entity-wide", "moods of a piece of music"),
         _config("enron", "entity-wide", "topics of an e-mail"),
         _config("flags", "sub-entity", "colours of parts of a flag"),
-        _config("genbase", "entity-wide", "families of a protein", identified=True),
+        _config("genbase", "entity-wide", "families of a protein"),
         _config("image", "sub-entity", "what a photograph shows, several next to each other"),
         _config("langlog", "entity-wide", "tags of a web log's entry"),
         _config("mediamill", "sub-entity", "things seen in a key frame of a video"),
@@ -82,47 +87,46 @@ class Builder(MultilabelBuilder):
         self.SCOPE_REASON = self.builder_config.scope_reason
 
     def _inputs(self) -> dict[str, Any]:
-        return {"features": tfds.features.Tensor(shape=(None,), dtype=np.float32)}
+        return {
+            "features": tfds.features.Tensor(shape=(None,), dtype=np.float32),
+            "known": tfds.features.Tensor(shape=(None,), dtype=np.bool_),
+        }
 
     def _content(self, source: Source) -> Content:
-        config = self.builder_config
-        labels = self._path(source, f"{config.stem}.xml")
-        if source.find(f"{config.stem}.arff") and not source.find(f"{config.stem}-train.arff"):
-            parts = {"train": f"{config.stem}.arff"}
-        else:
-            parts = {split: f"{config.stem}-{split}.arff" for split in ("train", "test")}
-        tables = {split: _table(self._path(source, name), labels) for split, name in parts.items()}
-        first = 1 if config.identified else 0
+        stem = self.builder_config.stem
+        lister = self._path(source, f"{stem}.xml")
+        label_list = read_label_list(lister)
+        whole = (f"{stem}.arff", f"{stem}-sparse.arff")
+        parts = {
+            part: (f"{stem}-{part}.arff", f"{stem}-{part}-sparse.arff")
+            for part in ("train", "test")
+        }
+        if source.find(*whole) and not source.find(*parts["train"]):
+            parts = {"train": whole}
+        files = [arff.Part(self._path(source, *names), part) for part, names in parts.items()]
+        # What is not known stays so: --impute says at reading what takes its place.
+        content = arff.read_content(files, lambda _: (label_list, lister), impute="median")
         return Content(
             {
-                split: functools.partial(_examples, features[:, first:], truth, names)
-                for split, (features, truth, names) in tables.items()
+                str(part): functools.partial(_examples, content, rows)
+                for part, rows in content.parts().items()
             },
-            tables["train"][2],
+            label_list.names,
         )
 
-    def _path(self, source: Source, name: str) -> pathlib.Path:
+    def _path(self, source: Source, *names: str) -> pathlib.Path:
         public = self.builder_config.public
         return source.path(
-            name, url=f"{_URL}/{self.builder_config.name}/{name}" if public else None
+            *names, url=f"{_URL}/{self.builder_config.name}/{names[0]}" if public else None
         )
 
 
-def _table(
-    data: pathlib.Path, labels: pathlib.Path
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_], tuple[str, ...]]:
-    """Features, labels and names of one ARFF file."""
-    names = label_names(labels)
-    columns, values = read_rows(data, numeric_lines)
-    return *split_labels(columns, values, names, data, labels), names
-
-
-def _examples(
-    features: npt.NDArray[np.float32], labels: npt.NDArray[np.bool_], names: tuple[str, ...]
-) -> Iterator[Example]:
-    for row, (values, truth) in enumerate(zip(features, labels, strict=True)):
+def _examples(content: arff.Content, rows: Rows) -> Iterator[Example]:
+    names = content.label_list.names
+    for i, row in enumerate(rows):
         yield {
-            "id": str(row),
-            "features": values,
-            "labels": [names[label] for label in np.flatnonzero(truth)],
+            "id": str(i),
+            "features": content.features[row],
+            "known": content.where[row],
+            "labels": [names[label] for label in np.flatnonzero(content.labels[row])],
         }

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from tests.experiments.datasets.building import counts, examples, prepare, shared  # isort: skip
+from experiments import datasets
+from experiments.datasets import Options, tfds
 from experiments.datasets.mulan.mulan_dataset_builder import Builder
 from experiments.errors import UserError
 
@@ -61,50 +63,88 @@ def test_missing_and_broken_files_are_named(tmp_path):
     write(tmp_path, "yeast", train="1,0,2,1,0\n", test="1,0,2,1,0\n1,0\n")
     with pytest.raises(UserError, match=rf"{tmp_path}/yeast-test.arff line 9: 2 values"):
         prepare(Builder, tmp_path, "yeast")
-    assert not [p for p in (tmp_path / "data").rglob("*") if "1.0.0" in p.name]
+    assert not [p for p in (tmp_path / "data").rglob("*") if "2.0.0" in p.name]
     (tmp_path / "yeast.xml").write_text("<labels>")
     with pytest.raises(UserError, match=rf"{tmp_path}/yeast.xml is not valid XML"):
         examples(Builder, tmp_path, "yeast")
 
 
-NOMINAL = """@attribute 'the name' {p1,'p 2'}
+NOMINAL = """@attribute 'the name' {p1,'p 2',p3,p4,p5,p6,p7,p8,p9,p10} % of a protein
 @attribute colour {red, 'dark blue', green}
 @attribute size {1,2,13}
+@attribute sings {YES,NO}
 @attribute b {NO,YES}
 @attribute a {FALSE,TRUE}
 @attribute never {0,1}
-@data
+@data % ten
 """
+ROWS = [
+    "'p 2','dark blue',13,YES,YES,FALSE,0",
+    "{0 p3, 1 'dark blue', 4 YES}",
+    "p1,red,2,NO,?,TRUE,0",
+    *(f"p{i},green,1,NO,NO,FALSE,0" for i in range(4, 11)),
+]
 
 
-@pytest.mark.parametrize(
-    "rows", ["'p 2','dark blue',13,YES,FALSE,0\n", "{0 'p 2', 1 'dark blue', 2 13, 3 YES}\n"]
-)
-def test_nominal_values_are_their_places(tmp_path, rows):
-    for stem in ("genbase", "flags"):
-        (tmp_path / f"{stem}.xml").write_text(XML)
-        (tmp_path / f"{stem}.arff").write_text(NOMINAL + rows)
-    read, _ = examples(Builder, tmp_path, "flags")
-    np.testing.assert_array_equal(read["train"][0]["features"], [1, 1, 13])
-    assert read["train"][0]["labels"] == ["b"]
-    read, _ = examples(Builder, tmp_path, "genbase")  # without the protein's name
-    np.testing.assert_array_equal(read["train"][0]["features"], [1, 13])
+def test_the_builder_and_the_reader_of_paths_agree(tmp_path):
+    """Nominal features and labels, comments, quotes, names of rows, and labels not known."""
+    write(tmp_path, "flags", train="", test="", whole="")
+    (tmp_path / "FLAGS.xml").write_text((tmp_path / "flags.xml").read_text())
+    (tmp_path / "flags.xml").unlink()
+    for part, rows in (("-train", ROWS[:6]), ("-test", ROWS[6:]), ("", ROWS)):
+        (tmp_path / f"flags{part}.arff").write_text(NOMINAL + "\n".join(rows))
+    prepare(Builder, tmp_path, "flags")
+    found = datasets.load("mulan/flags", Options(data_dir=tmp_path / "data"))
+    expected = datasets.load(str(tmp_path))
+    assert "flags.arff left out" in expected.source
+    assert "attribute 'the name' left out" in expected.source
+    # colour (three columns), size, sings: a sparse row has the first of the list.
+    np.testing.assert_array_equal(
+        expected.features[expected.parts["train"][:3]],
+        [[0, 1, 0, 13, 1], [0, 1, 0, 1, 1], [1, 0, 0, 2, 0]],
+    )
+
+    def rows(data, part):  # TFDS shuffles them
+        columns = (data.features, data.labels, data.where)
+        return sorted(map(tuple, np.hstack(columns)[data.parts[part]].tolist()))
+
+    for part in ("train", "test"):
+        assert rows(found, part) == rows(expected, part)
+    assert found.label_names == expected.label_names == ("b", "a", "never")
+    assert (~expected.where).sum() == 1
 
 
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("p1,pink,1,NO,TRUE,0", "'pink' is in no list of values"),
-        ("{1 pink}", "'pink' is in no list of values"),
-        ("p1,red,1", "3 values; expected 6"),
-        ("{9 red}", "index 9 of a row of 6 values"),
+        ("p1,pink,1,NO,NO,TRUE,0", "attribute 'colour' is 'pink'; expected one of its values red"),
+        ("{1 pink}", "attribute 'colour' is 'pink'; expected one of its values red, dark blue"),
+        ("p1,red,1", "3 values; expected 7"),
+        ("{9 red}", "index 9 of a row of 7 values"),
     ],
 )
 def test_values_out_of_their_list_are_named(tmp_path, row, message):
     (tmp_path / "flags.xml").write_text(XML)
-    (tmp_path / "flags.arff").write_text(f"{NOMINAL}% comment\n{row}\n")
-    with pytest.raises(UserError, match=rf"flags.arff line 9: {message}"):
+    (tmp_path / "flags.arff").write_text(f"{NOMINAL}% comment\n{row}\n" + "\n".join(ROWS))
+    with pytest.raises(UserError, match=rf"flags.arff line 10: {message}"):
         examples(Builder, tmp_path, "flags")
+
+
+def test_features_that_are_not_known_stay_so(tmp_path):
+    (tmp_path / "flags.xml").write_text(XML)
+    (tmp_path / "flags.arff").write_text(f"{NOMINAL}?,?,1,NO,NO,TRUE,0\n" + "\n".join(ROWS))
+    builder = prepare(Builder, tmp_path, "flags")
+    with pytest.raises(UserError, match=r"is nan; expected finite numbers .*--impute"):
+        tfds.from_builder(builder, 8)
+    data = tfds.from_builder(builder, 8, "zero")
+    assert data.impute == "zero"
+    assert np.isnan(data.features).sum() == 3  # a column for each colour
+
+
+def test_sparse_forms_of_files_are_found(tmp_path):
+    write(tmp_path, "corel5k", **{"train-sparse": "{1 1}\n", "Test-sparse": "{0 2, 3 1}\n"})
+    read, _ = examples(Builder, tmp_path, "corel5k")
+    assert [e["labels"] for split in ("train", "test") for e in read[split]] == [["a"], ["b"]]
 
 
 @pytest.mark.parametrize(

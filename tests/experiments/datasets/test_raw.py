@@ -64,7 +64,10 @@ def test_downloads_are_checked_against_their_registered_checksum(tmp_path, serve
         source(tmp_path / "again", b"registered", url).path("a.txt", url=url)
     assert not list((tmp_path / "again").rglob("*.txt"))
     assert not list((tmp_path / "again").rglob("*.tmp.*"))
-    with pytest.raises(UserError, match=r"b.txt cannot be downloaded \(DownloadError\).*see the"):
+    with pytest.raises(
+        UserError,
+        match=r"tiny: Failed to get url .*b.txt. HTTP code: 404.* put b.txt by hand.*see the",
+    ):
         source(tmp_path / "again").path("b.txt", url=f"{server}/b.txt")
 
 
