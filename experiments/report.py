@@ -36,8 +36,6 @@ MORE_METRICS = {
 SIGNIFICANT = 0.05
 # Rows of the table in the terminal; the file has all of them.
 SHOWN = 15
-# Below this width of the terminal, numbers come without their deviations.
-WIDE = 96
 RANKED_BY = ("micro_f1", "macro_f1", "samples_f1")
 _MEAN = "Mean over seeds, on test. "
 _SPREAD = "Mean ± standard deviation over seeds, on test. "
@@ -125,7 +123,7 @@ def best_first(results: dict[str, Any]) -> list[tuple[str, str]]:
 def rich_table(results: dict[str, Any], width: int) -> Table:
     """The table for the terminal: the best rows, and the best of each reference and the baseline.
 
-    `width` is the terminal's: where it is narrow, standard deviations are left out.
+    `width` is the terminal's: where they do not fit, standard deviations are left out.
     """
     cells = _cells(results, MAIN_METRICS)
     ranked = best_first(results)
@@ -133,7 +131,10 @@ def rich_table(results: dict[str, Any], width: int) -> Table:
     for name in (*REFERENCES, BASELINE):
         best = [key for key in ranked if key[0] == name][:1]
         shown += [key for key in best if key not in shown]
-    note = (_SPREAD if width >= WIDE else _MEAN) + _NOTE + _undefined(results, MAIN_METRICS)
+    lines = [[*key, *cells[key]] for key in shown]
+    # Each column with the blank after it.
+    wide = sum(1 + max(map(len, column)) for column in zip(*lines, strict=True)) <= width
+    note = (_SPREAD if wide else _MEAN) + _NOTE + _undefined(results, MAIN_METRICS)
     note += "Best first by the mean of micro, macro and samples F1"
     left = len(cells) - len(shown)
     if left:
@@ -146,9 +147,9 @@ def rich_table(results: dict[str, Any], width: int) -> Table:
         table.add_column(title, overflow="fold")
     for title in MAIN_METRICS.values():
         table.add_column(title.replace(" F1", "\nF1").replace(" loss", "\nloss"), no_wrap=True)
-    for key in shown:
-        values = cells[key] if width >= WIDE else map(_without_spread, cells[key])
-        table.add_row(*(Text(text) for text in (*key, *values)))
+    for line in lines:
+        texts = line if wide else [*line[:2], *map(_without_spread, line[2:])]
+        table.add_row(*map(Text, texts))
     return table
 
 

@@ -21,6 +21,9 @@ VALIDATION_OF_TRAIN = 0.2
 _FIRST = ("train", "test", "validation")
 # Names of labels that a sentence lists.
 _NAMED = 5
+# Swaps that even out the parts, at most, and the rows that they choose from.
+_SWAPS = 600
+_POOL = 20_000
 
 
 class Splits(NamedTuple):
@@ -203,7 +206,16 @@ def _stratify(
         assign(rng.permutation(rows[part[rows] < 0]), wanted[label])
     rest = rng.permutation(np.flatnonzero(part < 0))
     part[rest] = np.repeat(np.arange(len(capacity)), capacity)
-    _repair(labels, columns, part, counts, len(sizes), names, rng)
+    needed = _needed(counts, names)
+    found = np.stack(
+        [
+            np.bincount(_indices(labels, np.flatnonzero(part == p)), minlength=num_labels)
+            for p in range(len(capacity))
+        ],
+        axis=1,
+    )
+    _repair(labels, columns, part, found, needed, rng)
+    _even_out(labels, part, found, needed, rng)
     return part
 
 
@@ -251,26 +263,17 @@ def _repair(
     labels: scipy.sparse.csr_array,
     columns: Any,
     part: Parts,
-    counts: Numbers,
-    parts: int,
-    names: Sequence[str],
+    found: Numbers,
+    needed: Labels,
     rng: np.random.Generator,
 ) -> None:
     """Swaps rows so that labels that lack a positive example in a part get one there.
 
     No other label loses its last one in a part, and sizes stay. Labels that share rows can make
-    it impossible.
+    it impossible. `found` counts positives, [num_labels, parts], and is kept up to date.
     """
-    num_labels = labels.shape[1]
-    needed = _needed(counts, names)
-    found = np.stack(
-        [
-            np.bincount(_indices(labels, np.flatnonzero(part == p)), minlength=num_labels)
-            for p in range(parts)
-        ],
-        axis=1,
-    )
-    share = np.bincount(part, minlength=parts) / len(part)
+    share = np.bincount(part, minlength=found.shape[1]) / len(part)
+    counts = found.sum(1)
     spare: dict[int, Numbers] = {}
     for label, target in np.argwhere(needed & (found == 0)):
         rows = rng.permutation(columns.indices[columns.indptr[label] : columns.indptr[label + 1]])
@@ -290,11 +293,54 @@ def _repair(
             excess = found - counts[:, None] * share
             price = excess[:, source] - excess[:, target] + 1
             back = spare[target][(labels[spare[target]] @ price).argmin()]
-            returned = labels.indices[labels.indptr[back] : labels.indptr[back + 1]]
-            part[row], part[back] = target, source
-            found[carried, source] -= 1
-            found[carried, target] += 1
-            found[returned, target] -= 1
-            found[returned, source] += 1
+            _swap(labels, part, found, row, back)
             spare.clear()
             break
+
+
+def _even_out(
+    labels: scipy.sparse.csr_array,
+    part: Parts,
+    found: Numbers,
+    needed: Labels,
+    rng: np.random.Generator,
+) -> None:
+    """Swaps rows as long as that brings the parts' counts of positives closer to their shares.
+
+    The commonest labels are dealt out last, when most of their rows are placed: what is too
+    much or too little of them in a part is put right here, by the sum of squares. No label loses
+    its last positive in a part.
+    """
+    share = np.bincount(part, minlength=found.shape[1]) / len(part)
+    counts = found.sum(1)
+    pool = rng.permutation(len(part))[:_POOL]
+    pooled = labels[pool]
+    pairs = [(p, q) for q in range(len(share)) for p in range(q) if share[p] and share[q]]
+    idle = 0
+    for step in range(_SWAPS):
+        p, q = pairs[step % len(pairs)]
+        excess = found - counts[:, None] * share
+        price = excess[:, p] - excess[:, q]
+        # Larger than any sum of prices: a row with a part's last positive stays.
+        fixed = (1 + np.abs(price).sum()) * (needed & (found <= 1))
+        leaving = np.where(part[pool] == p, pooled @ (price - 1 - fixed[:, p]), -np.inf)
+        coming = np.where(part[pool] == q, pooled @ (price + 1 + fixed[:, q]), np.inf)
+        row, back = leaving.argmax(), coming.argmin()
+        if leaving[row] - coming[back] > 1e-6:
+            _swap(labels, part, found, pool[row], pool[back])
+            idle = 0
+        else:
+            idle += 1
+            if idle == len(pairs):
+                break
+
+
+def _swap(
+    labels: scipy.sparse.csr_array, part: Parts, found: Numbers, one: int, other: int
+) -> None:
+    """Two rows change places."""
+    for row, source, target in ((one, part[one], part[other]), (other, part[other], part[one])):
+        carried = labels.indices[labels.indptr[row] : labels.indptr[row + 1]]
+        found[carried, source] -= 1
+        found[carried, target] += 1
+    part[one], part[other] = part[other], part[one]

@@ -192,7 +192,7 @@ def read_arrays(path: pathlib.Path) -> dict[str, npt.NDArray[Any]] | None:
       UserError: it holds something else.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
     except FileNotFoundError:
         return None

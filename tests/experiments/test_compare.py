@@ -1,20 +1,39 @@
 """The comparison end to end on small data: results, honesty, resuming, mistakes."""
 
 import dataclasses
+import errno
+import io
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
 import time
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 pytest.importorskip("river", reason="the comparison needs the experiments extra")
 
-from experiments import __main__, compare, datasets, evaluation, splits, storage, systems, tuning
+from rich.console import Console
+
+from experiments import (
+    __main__,
+    cache,
+    compare,
+    datasets,
+    evaluation,
+    plots,
+    report,
+    splits,
+    storage,
+    systems,
+    tuning,
+)
+from experiments.decision_rules import DEFAULT
 from experiments.errors import UserError
 from experiments.problem import make_problem
 
@@ -71,6 +90,9 @@ def test_results_have_the_promised_shape(folder):
         np.testing.assert_allclose(row["std"], np.std(row["values"], ddof=1))
     pairs = {(r["system"], r["decision"]) for r in results["rows"]}
     assert len(results["rows"]) == len(pairs) * len(evaluation.METRICS)
+    assert "code" in results["versions"]
+    assert results["dataset"]["part_sizes"] == {"train": 90, "validation": 30, "test": 30}
+    assert results["dataset"]["lacking"] == []
     assert folder.parent.name == "small"
     assert folder.name == storage.digest({**results["config"], "versions": results["versions"]})
 
@@ -136,6 +158,7 @@ def test_labels_of_test_rows_decide_nothing(options):
     test_rows = parts.test[0][parts.test[0] >= 0]
     flipped[test_rows] = ~flipped[test_rows]
     changed = dataclasses.replace(problem, dataset=dataclasses.replace(data, labels=flipped))
+
     def first(p):
         return dataclasses.replace(
             p,
@@ -185,6 +208,8 @@ def test_yeast_has_its_published_size():
     ("arguments", "message"),
     [
         (["--dataset", "nothing"], "unknown data set 'nothing'; known: "),
+        (["--dataset", "data/nothing"], "there is no file or folder data/nothing"),
+        (["--dataset", "nothing.csv"], "there is no file or folder nothing.csv"),
         (["--losses", "sigmoid"], "unknown loss 'sigmoid'; known: binary_cross_entropy, "),
         (["--seeds", "0"], "--seeds must be >= 1, got 0"),
         (["--hidden", "0"], "--hidden must be sizes >= 1"),
@@ -207,7 +232,11 @@ def test_unknown_commands_and_options(capsys):
     with pytest.raises(SystemExit) as helped:
         __main__.main(["compare", "--help"])
     assert helped.value.code == 0
-    assert "Example: python -m experiments compare" in capsys.readouterr().out
+    text = " ".join(capsys.readouterr().out.replace("│", "").split())
+    assert "Example: python -m experiments compare" in text
+    assert ", ".join(systems.SYSTEMS) in text
+    assert ", ".join(name for name in datasets.names() if name != "small") in text
+    assert "per_label_cv, lipton, knee" in text
 
 
 def test_features_that_are_not_finite_are_refused():
@@ -223,26 +252,293 @@ def test_an_empty_split_is_refused():
         splits.stratified(np.ones((2, 3), bool), 1)
 
 
-def test_a_killed_run_resumes_with_what_is_done(tmp_path):
+def trained(monkeypatch):
+    """The systems that are trained from here on."""
+    names = []
+    plain = compare.compute
+
+    def counted(name, *rest):
+        names.append(name)
+        return plain(name, *rest)
+
+    monkeypatch.setattr(compare, "compute", counted)
+    return names
+
+
+def copied(options, tmp_path):
+    """The same options, with what is done so far copied to a folder of their own."""
+    output = tmp_path / "copy"
+    shutil.copytree(options.output, output)
+    return dataclasses.replace(options, output=output)
+
+
+def system_file(options, name, suffix="json"):
+    (path,) = (options.output / "small" / "systems").glob(f"{name}-*.{suffix}")
+    return path
+
+
+def test_other_losses_decisions_and_spellings_train_nothing_again(
+    options, folder, tmp_path, monkeypatch
+):
+    names = trained(monkeypatch)
+    options = copied(options, tmp_path)
+    before = json.loads((folder / "results.json").read_text())["rows"]
+    # Fewer losses, a decision more, another name of the same data.
+    monkeypatch.setitem(datasets.LOADERS, "same", small)
+    changes = {"losses": ("macro_soft_f1",), "decisions": (*DEFAULT, "top_k"), "dataset": "same"}
+    other = compare.run(dataclasses.replace(options, **changes))
+    assert other.parent.name == "small"
+    assert other.name != folder.name
+    rows = json.loads((other / "results.json").read_text())["rows"]
+    assert {r["decision"] for r in rows} == {*DEFAULT, "top_k", "oracle"}
+    assert "unbounded_f1" not in {r["system"] for r in rows}
+    key = ("system", "decision", "metric")
+    values = {tuple(r[k] for k in key): r["values"] for r in before}
+    for row in rows:
+        if row["decision"] in DEFAULT:
+            assert row["values"] == values[tuple(row[k] for k in key)]
+    # What was asked for then is not shown when it is not asked for.
+    assert compare.run(options).name == folder.name
+    again = json.loads((options.output / "small" / folder.name / "results.json").read_text())
+    assert again["rows"] == before
+    assert names == []
+
+
+@pytest.mark.parametrize("what", ["code", "data", "epochs"])
+def test_what_results_depend_on_is_trained_again(options, folder, tmp_path, monkeypatch, what):
+    class Far(Exception):
+        pass
+
+    def stop(name, *rest):
+        names.append(name)
+        if name in systems.SYSTEMS:
+            raise Far
+        return plain(name, *rest)
+
+    plain, names = compare.compute, []
+    options = copied(options, tmp_path)
+    monkeypatch.setattr(compare, "compute", stop)
+    if what == "code":
+        monkeypatch.setattr(compare.code, "digest", lambda *_: "edited")
+    if what == "data":
+        monkeypatch.setitem(datasets.LOADERS, "small", lambda: small(seed=1))
+    if what == "epochs":
+        options = dataclasses.replace(options, epochs=4)
+    with pytest.raises(Far):
+        compare.run(options)
+    references = [] if what == "epochs" else list(compare.REFERENCES)
+    assert names == [*references, "binary_cross_entropy"]
+
+
+def test_damaged_files_are_computed_again_and_said_so(
+    options, folder, tmp_path, monkeypatch, capsys
+):
+    names = trained(monkeypatch)
+    options = copied(options, tmp_path)
+    path = system_file(options, "label_frequency")
+    path.write_bytes(path.read_bytes()[:-100])
+    system_file(options, "all_positive").write_text("[]")
+    again = compare.run(options)
+    assert names == ["all_positive", "label_frequency"]
+    shown = capsys.readouterr().out
+    assert f"label_frequency is computed again: {path} is damaged" in shown
+    assert "all_positive is computed again: " in shown
+    assert (again / "results.json").read_text() == (folder / "results.json").read_text()
+
+
+def test_scores_that_are_damaged_or_too_large_are_not_used(tmp_path, monkeypatch):
+    problem = make_problem(small(), 2)
+    rows = problem.splits
+    said = []
+    parts = [
+        [problem.part(x, np.random.default_rng(0).random((*x.shape, 4)))] * 2
+        for x in (rows.validation, rows.test)
+    ]
+    entry = cache.Entry(tmp_path, "focal", "0123", said.append)
+    entry.write_parts(*parts)
+    for one, other in zip(entry.parts(problem), parts, strict=True):
+        for a, b in zip(one, other, strict=True):
+            np.testing.assert_array_equal(a.scores, b.scores)
+    path = tmp_path / "focal-0123.npz"
+    path.write_bytes(path.read_bytes()[:-50])
+    assert entry.parts(problem) is None
+    # As scores of other splits are.
+    entry.write_parts(*parts)
+    assert entry.parts(make_problem(small(), 3)) is None
+    assert [line.startswith("the scores of focal cannot be used: ") for line in said] == [True] * 2
+    monkeypatch.setattr(cache, "MAX_SCORES", 100)
+    other = cache.Entry(tmp_path, "focal", "4567", said.append)
+    other.write_parts(*parts)
+    assert other.parts(problem) is None
+
+
+COMMAND = ["compare", "--dataset", "small", "--losses", "macro_soft_f1", "unbounded_f1"]
+COMMAND += ["--seeds", "3", "--epochs", "3", "--budget", "2", "--hidden", "8"]
+
+
+def test_a_full_disk_is_one_line_and_the_run_goes_on_later(
+    options, folder, tmp_path, monkeypatch, capsys
+):
+    options = copied(options, tmp_path)
+    for suffix in ("json", "npz"):
+        system_file(options, "label_frequency", suffix).unlink()
+    command = [*COMMAND, "--output", str(options.output)]
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as context:
+        context.setattr(os, "fsync", full)
+        assert __main__.main(command) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("cannot write ")
+    assert error.endswith(
+        "No space left on device; what is done is kept, the same command goes on\n"
+    )
+    assert error.count("\n") == 1
+    names = trained(monkeypatch)
+    assert __main__.main(command) == 0
+    assert names == ["label_frequency"]
+    left = [p.name for p in (options.output / "small" / "systems").iterdir()]
+    assert {name.rpartition(".")[2] for name in left} == {"json", "npz", "lock"}
+
+
+def test_a_second_run_on_the_same_data_says_so(options, folder, capsys):
+    with storage.locked(options.output / "small" / "systems"):
+        assert __main__.main([*COMMAND, "--output", str(options.output)]) == 2
+    assert "small/systems is in use by another run (process" in capsys.readouterr().err
+
+
+def records_of(options):
+    return {
+        name: storage.read_json(system_file(options, name))
+        for name in (*compare.REFERENCES, "binary_cross_entropy", "macro_soft_f1", "unbounded_f1")
+    }
+
+
+def test_what_is_undefined_is_null_and_says_why(options, folder, tmp_path):
+    records = records_of(options)
+    for record in records.values():
+        for parts in record["values"].values():
+            for part in parts.values():
+                part["subset_accuracy"] = part["micro_f1"] = [None] * 3
+                part["macro_f1"][1] = None
+    rows = compare.make_rows(records)
+    results = json.loads((folder / "results.json").read_text())
+    results["rows"] = rows
+    storage.write_json(tmp_path / "results.json", results)
+    for row in storage.read_json(tmp_path / "results.json")["rows"]:
+        if row["metric"] in ("subset_accuracy", "micro_f1"):
+            assert row["mean"] is row["std"] is row["p_value"] is None
+            assert row["undefined"]
+        elif row["metric"] == "macro_f1":
+            assert row["values"][1] is None
+            np.testing.assert_allclose(row["mean"], (row["values"][0] + row["values"][2]) / 2)
+    text = report.markdown(results)
+    assert "– subset accuracy is undefined: it needs an example whose labels are all known" in text
+    assert "nan" not in text
+    figures = plots.all_figures(records)
+    assert "nan" not in report.html(results, {}).replace("nan_", "")
+    assert all(figures.values())
+
+
+def test_runs_are_selected_by_what_is_defined():
+    # No example has a label that is known: its F1 is not, the others are.
+    scores, labels = jnp.ones((3, 2)), jnp.array([[1, 0], [1, 1], [0, 1]], bool)
+    one_known = evaluation.mean_f1(scores >= 0.5, labels, jnp.eye(3, 2, dtype=bool))
+    assert 0 < one_known <= 1
+
+
+def shown(results, width):
+    console = Console(width=width, record=True, file=io.StringIO())
+    console.print(report.rich_table(results, width), markup=False)
+    return console.export_text()
+
+
+def test_the_table_is_whole_at_80_columns_and_best_first(folder):
+    results = json.loads((folder / "results.json").read_text())
+    long = {
+        "macro_soft_f1": "micro_cost_sensitive_f_beta",
+        "per_label": "block_coordinate_ascent",
+    }
+    for row in results["rows"]:
+        row["system"] = long.get(row["system"], row["system"])
+        row["decision"] = long.get(row["decision"], row["decision"])
+    results["dataset"]["name"] = "speed [m/s] [/h]"
+    narrow, wide = shown(results, 80), shown(results, 140)
+    for text in (narrow, wide):
+        assert "speed [m/s] [/h]" in " ".join(text.split())
+        assert "…" not in text
+    means = [
+        np.mean([r["mean"] for r in results["rows"] if (r["system"], r["decision"]) == key
+                 and r["metric"] in report.RANKED_BY])
+        for key in report.best_first(results)
+    ]  # fmt: skip
+    assert means == sorted(means, reverse=True)
+    # Deviations and what explains them come and go together.
+    assert ("±" in narrow, "deviation" in narrow) == (False, False)
+    assert ("±" in wide, "deviation" in wide) == (True, True)
+
+
+def test_many_rows_are_in_the_file(folder):
+    results = json.loads((folder / "results.json").read_text())
+    rows = [r for r in results["rows"] if r["system"] == "macro_soft_f1"]
+    results["rows"] += [{**r, "system": f"more_{i}"} for r in rows for i in range(20)]
+    total = len({(r["system"], r["decision"]) for r in results["rows"]})
+    text = shown(results, 100)
+    lines = [line for line in text.splitlines() if "±" in line and "deviation" not in line]
+    assert report.SHOWN <= len(lines) <= report.SHOWN + 4
+    assert f"{total - len(lines)} more rows are in table.md" in " ".join(text.split())
+    for name in (*compare.REFERENCES, systems.BASELINE):
+        assert name in text
+    assert len(report.markdown(results).split("|\n")) > 2 * total
+
+
+def test_lines_of_finished_systems_are_whole():
+    long = max(systems.SYSTEMS, key=len)
+    parts = {"test": {metric: [0.5] for metric in report.MAIN_METRICS}}
+    record = {"values": dict.fromkeys(DEFAULT, parts)}
+    header = report.live_header(len(long))
+    lines = report.live_rows(long, record, False, len(long)).splitlines()
+    assert {len(line) for line in (header, *lines)} == {len(header)}
+    assert len(header) <= 80
+    assert lines[0].split() == [long, "fixed", *["0.500"] * 5]
+
+
+def test_progress_moves_within_references():
+    seen = []
+    plan = tuning.Plan(epochs=1, hidden=(4,), batch_size=16, budget=2)
+    tuning.reference("logistic_regression", make_problem(small(), 2), plan, seen.append)
+    assert seen == sorted(seen)
+    assert len(seen) == 2 * 2 * 4
+    assert seen[-1] == 1
+
+
+def test_an_interrupted_run_ends_at_once_and_keeps_what_is_done(tmp_path):
     command = [sys.executable, "-m", "experiments", "compare", "--output", str(tmp_path)]
-    command += ["--losses", "binary_cross_entropy", "--seeds", "1", "--epochs", "1"]
-    command += ["--budget", "1"]
+    command += ["--losses", "binary_cross_entropy", "--seeds", "1", "--budget", "1"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+        [*command, "--epochs", "1000000"],
+        cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
     deadline = time.monotonic() + 120
     while not (done := list(tmp_path.rglob("logistic_regression-*.json"))):
         assert time.monotonic() < deadline, "the run did not start"
         assert process.poll() is None, "the run stopped by itself"
         time.sleep(0.05)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.send_signal(signal.SIGINT)
+    # The rest would take days; compiling may have to end first.
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert error == "interrupted; the same command goes on from what is done\n"
     assert not list(tmp_path.rglob("results.json"))
     written = done[0].stat().st_mtime_ns
+    # Epochs are nothing to the references: they are not trained again.
     again = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True
-    )
+        [*command, "--epochs", "1"],
+        cwd=ROOT, env=environment, capture_output=True, text=True, check=True,
+    )  # fmt: skip
     lines = again.stdout.splitlines()
     assert any(line.startswith("logistic_regression") and "resumed" in line for line in lines)
     assert done[0].stat().st_mtime_ns == written

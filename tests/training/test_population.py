@@ -193,6 +193,31 @@ def test_progress_is_told_of_every_epoch():
     assert sorted(seen) == [0, 1, 2, 3, 4]
 
 
+def test_an_interruption_ends_it_after_the_epoch():
+    def interrupt(epoch):
+        seen.append(epoch)
+        raise KeyboardInterrupt
+
+    seen = []
+    with pytest.raises(KeyboardInterrupt):
+        train(epochs=1000, progress=interrupt)
+    assert seen == [0]
+
+
+def test_features_that_are_not_known_are_filled_by_seed():
+    x, _, split = problem()
+    fill = np.stack([np.full(4, 0.5), np.full(4, -1.0)]).astype(np.float32)
+    hole = np.random.default_rng(3).random(x.shape) < 0.2
+    hole[0] = True  # the row that the network is initialised with
+    filled = train(features=np.where(hole, np.nan, x), split=split._replace(fill=fill))
+    for seed in range(2):
+        plain = train(features=np.where(hole, fill[seed], x))
+        for one, other in zip(
+            jax.tree.leaves(filled), jax.tree.leaves(plain), strict=True
+        ):  # as the seeds differ in what is filled in, each is compared with its own
+            np.testing.assert_array_equal(one[seed], other[seed])
+
+
 def test_settings_of_different_objectives_do_not_stack():
     with pytest.raises(ValueError, match="one objective"):
         training.stack(

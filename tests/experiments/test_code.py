@@ -1,0 +1,57 @@
+"""The digest of code: an edit changes it, a comment does not."""
+
+import pytest
+
+from experiments import code
+
+TEXT = """
+def loss(x):
+    return 2 * x
+"""
+SAME = '''
+"""A module."""
+
+
+def loss(x):  # what is lost
+    """Twice."""
+    return (2 * x)
+'''
+
+
+def tree(folder, text):
+    path = folder / "loss.py"
+    path.write_text(text)
+    return code._tree(path)
+
+
+def test_comments_do_not_count_and_numbers_do(tmp_path):
+    assert tree(tmp_path, TEXT) == tree(tmp_path, SAME)
+    assert tree(tmp_path, TEXT) != tree(tmp_path, TEXT.replace("2", "3"))
+
+
+def test_all_that_a_system_runs_counts():
+    of_tuning = code._imported(("experiments.tuning",))
+    for name in ("tuning", "systems", "references", "evaluation", "decision_rules", "splits"):
+        assert f"experiments.{name}" in of_tuning
+    assert "experiments.report" not in of_tuning
+    study = code._imported(("experiments.studies.batch_size",))
+    assert {"experiments.studies.batch_size", "experiments.tuning"} <= set(study)
+    assert code.digest("experiments.tuning") != code.digest("experiments.studies.batch_size")
+
+
+def test_an_edit_of_the_package_counts(monkeypatch):
+    before = code.digest("experiments.systems")
+    code.digest.cache_clear()
+    plain = code._tree
+    monkeypatch.setattr(
+        code, "_tree", lambda path: plain(path) + "edited" * (path.name == "mlp.py")
+    )
+    assert code.digest("experiments.systems") != before
+    code.digest.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def _forget():
+    code.digest.cache_clear()
+    yield
+    code.digest.cache_clear()
