@@ -485,7 +485,7 @@ def test_many_rows_are_in_the_file(folder):
     rows = [r for r in results["rows"] if r["system"] == "macro_soft_f1"]
     results["rows"] += [{**r, "system": f"more_{i}"} for r in rows for i in range(20)]
     total = len({(r["system"], r["decision"]) for r in results["rows"]})
-    text = shown(results, 100)
+    text = shown(results, 140)
     lines = [line for line in text.splitlines() if "±" in line and "deviation" not in line]
     assert report.SHOWN <= len(lines) <= report.SHOWN + 4
     assert f"{total - len(lines)} more rows are in table.md" in " ".join(text.split())
