@@ -446,7 +446,8 @@ def _run(setup: Setup, folder: pathlib.Path, console: Console, stops: interrupts
             folder, setup.config(), metric=options.select, may_differ=EXTENDABLE
         )
     except ValueError as error:
-        raise UserError(f"{error}; give another --output, or --no-resume") from error
+        way_out = ", or --no-resume" if (folder / "last").exists() else ""
+        raise UserError(f"{error}; give another --output{way_out}") from error
 
     with contextlib.closing(checkpoints):
         state = jax.jit(setup.initial_state, out_shardings=setup.layout())()

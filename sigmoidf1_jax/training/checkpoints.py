@@ -20,6 +20,7 @@ from jaxtyping import Array, UInt32
 Json = Any
 T = TypeVar("T")
 _PYTHON: dict[str, Any] = {kind.__name__: kind for kind in (bool, int, float, complex)}
+_PATTERN = "[*?\\"
 _SHOWN = 6
 """Leaves that a message lists."""
 _UNIT = {1: jnp.uint8, 2: jnp.uint16, 4: jnp.uint32, 8: jnp.uint32}
@@ -42,7 +43,8 @@ class Checkpointer:
     that all of them see.
 
     Args:
-      folder: made if missing.
+      folder: made if missing; a path without [, *, ? and backslash, which Orbax takes for patterns
+        and then cannot read what it wrote.
       config: what determines the run, as JSON; checkpoints of another one are refused.
       keep: number of last checkpoints that stay, >= 1; with 2 one may turn out corrupt.
       metric: name of the metric that chooses the best, greater is better.
@@ -56,8 +58,8 @@ class Checkpointer:
 
     Raises:
       ImportError: Orbax is not installed.
-      ValueError: `keep` < 1, or `folder` has checkpoints of another `config`: the message names
-        the fields that differ, with both values.
+      ValueError: `keep` < 1, a path with such signs, or `folder` has checkpoints of another
+        `config`: the message names the fields that differ, with both values.
 
     Example:
       >>> import tempfile, jax, jax.numpy as jnp, optax
@@ -90,6 +92,11 @@ class Checkpointer:
             raise ValueError(f"keep must be >= 1, got {keep}")
         self._orbax = _import_orbax()
         self.folder = pathlib.Path(folder).absolute()
+        if signs := [x for x in _PATTERN if x in str(self.folder)]:
+            raise ValueError(
+                f"folder must be a path without {' '.join(signs)}, which Orbax takes for a "
+                f"pattern, got {self.folder}"
+            )
         # As it will come back from a file: tuples are lists there.
         self._config = json.loads(json.dumps(config))
         self._metric = metric
