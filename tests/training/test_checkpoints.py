@@ -441,7 +441,7 @@ def test_a_full_disk_is_an_error_that_says_so_and_keeps_what_is_there(state, tmp
     checkpoints = Checkpointer(tmp_path, CONFIG)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
 
-    def save_and_close():
+    def save_and_close(metrics):
         checkpoints.save(at(state, 2), None, metrics)
         checkpoints.close()
 
@@ -450,7 +450,7 @@ def test_a_full_disk_is_an_error_that_says_so_and_keeps_what_is_there(state, tmp
         resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
         try:
             with pytest.raises(OSError, match="File too large") as full:
-                save_and_close()
+                save_and_close(metrics)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
         assert full.value.errno == errno.EFBIG
