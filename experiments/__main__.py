@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from experiments import interrupts
 from experiments.errors import Stopped, UserError
 
 # Name -> module with `main(arguments)`, and what it does.
@@ -34,7 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     try:
         # Imported here so that --help and mistakes answer at once.
-        importlib.import_module(COMMANDS[command][0]).main(rest)
+        with interrupts.bounded():
+            module = importlib.import_module(COMMANDS[command][0])
+        module.main(rest)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -42,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(stopped, file=sys.stderr)
         return stopped.code
     except KeyboardInterrupt:
-        print("interrupted; the same command goes on from what is done", file=sys.stderr)
+        print(interrupts.INTERRUPTED, file=sys.stderr)
         return 130
     return 0
 

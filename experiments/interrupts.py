@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+INTERRUPTED = "interrupted; the same command goes on from what is done"
 SIGNALS: tuple[int, ...] = (signal.SIGTERM, signal.SIGINT)
 AT_ONCE = 2.0
 """Seconds for what has nothing to save: compilation, reading, judging."""
@@ -46,16 +47,23 @@ class Stops:
 
 
 @contextlib.contextmanager
-def bounded(last_words: Callable[[int], str], restore: Callable[[], object]) -> Iterator[Stops]:
+def bounded(
+    last_words: Callable[[int], str] = lambda number: INTERRUPTED,
+    restore: Callable[[], object] = lambda: None,
+) -> Iterator[Stops]:
     """Within this context a process ends at most `Stops.patience` seconds after a signal.
 
     Python runs a signal's handler when its main thread comes back from C++, which may be minutes
-    later. A thread waits for the signals beside it, and ends the process if the main thread does
-    not: everything on disk is written so that a process may end at any moment.
+    later; and a KeyboardInterrupt that is raised while garbage is collected is lost. A thread waits
+    for the signals beside it, and ends the process if the main thread does not: everything on disk
+    is written so that a process may end at any moment. Contexts may be nested: the inner one acts.
 
     Args:
       last_words: the line that is printed when the process is ended so, of the signal's number.
       restore: called before that, to leave the terminal as it was.
+
+    Raises:
+      KeyboardInterrupt: at the end, for a signal that was lost and not collected.
     """
     stops = Stops()
     if threading.current_thread() is not threading.main_thread():
@@ -63,6 +71,8 @@ def bounded(last_words: Callable[[int], str], restore: Callable[[], object]) -> 
         return
     ours, theirs = socket.socketpair()
     theirs.setblocking(False)
+
+    seen: list[int] = []
 
     def watch() -> None:
         first, deadline = 0, math.inf
@@ -79,6 +89,7 @@ def bounded(last_words: Callable[[int], str], restore: Callable[[], object]) -> 
                 # A second signal shortens the wait for the first.
                 patience = AT_ONCE if first else stops.patience
                 first = first or received[0]
+                seen.append(first)
                 deadline = min(deadline, time.monotonic() + patience)
         with contextlib.suppress(Exception):
             restore()
@@ -96,3 +107,5 @@ def bounded(last_words: Callable[[int], str], restore: Callable[[], object]) -> 
         theirs.close()
         thread.join()
         ours.close()
+    if seen and not stops.received:
+        raise KeyboardInterrupt

@@ -232,18 +232,20 @@ def main(arguments: Sequence[str]) -> None:
       UserError: a mistake in the options.
       Stopped: a process of `--processes` that failed, and as `run`.
     """
-    options = tyro.cli(Train, args=arguments, prog="python -m experiments train")
+    with interrupts.bounded():
+        options = tyro.cli(Train, args=arguments, prog="python -m experiments train")
     if options.hosts.processes != 1:
         code = processes.launch(["train", *_alone(arguments)], options.hosts.processes)
         if code:
             raise Stopped(f"a process ended with exit code {code}", code)
         return
-    options.hosts.join()
-    _quieten()
-    if options.dry_run:
-        estimate(options)
-    else:
-        run(options)
+    with interrupts.bounded():
+        options.hosts.join()
+        _quieten()
+        if options.dry_run:
+            estimate(options)
+        else:
+            run(options)
 
 
 def _quieten() -> None:

@@ -66,3 +66,12 @@ def test_a_second_signal_stops_at_once():
     _, error = process.communicate()
     assert time.monotonic() - began < 8
     assert "KeyboardInterrupt" in error
+
+
+def test_a_signal_that_is_lost_takes_effect_at_the_end():
+    # As in a callback of the garbage collector, where Python drops the exception.
+    lost = "try: time.sleep(60)\n    except KeyboardInterrupt: pass"
+    process = started("pass", lost)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate()
+    assert error.splitlines()[-1] == "KeyboardInterrupt"
