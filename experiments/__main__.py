@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
+from experiments import interrupts
 from experiments.errors import Stopped, UserError
 
 # Name -> module with `main(arguments)`, and what it does.
@@ -40,7 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     try:
         # Imported here so that --help and mistakes answer at once.
-        importlib.import_module(COMMANDS[command][0]).main(rest)
+        with interrupts.bounded():
+            module = importlib.import_module(COMMANDS[command][0])
+        module.main(rest)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -48,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(stopped, file=sys.stderr)
         return stopped.code
     except KeyboardInterrupt:
-        print("interrupted; the same command goes on from what is done", file=sys.stderr)
+        print(interrupts.INTERRUPTED, file=sys.stderr)
         return 130
     except OSError as error:
         where = "" if error.filename is None else f" ({error.filename})"
@@ -57,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _end(code: int) -> NoReturn:
+def leave(code: int) -> NoReturn:
     """Ends the process: after an interruption at once, in the middle of what was computed.
 
     Threads of XLA may still be at work then, and an interpreter that takes itself apart under
@@ -74,4 +77,4 @@ def _end(code: int) -> NoReturn:
 
 
 if __name__ == "__main__":
-    _end(main())
+    leave(main())

@@ -11,11 +11,21 @@ import rich.progress
 import tyro
 from rich.console import Console
 
-from experiments import cache, code, datasets, evaluation, plots, report, significance, storage
+from experiments import (
+    cache,
+    code,
+    datasets,
+    evaluation,
+    interrupts,
+    plots,
+    report,
+    significance,
+    storage,
+)
 from experiments.cache import Entry, Record
 from experiments.datasets.dataset import fingerprint
 from experiments.decision_rules import DEFAULT, ORACLE, RULES, UNTUNED
-from experiments.errors import UserError, terminable
+from experiments.errors import UserError
 from experiments.evaluation import METRICS
 from experiments.problem import Problem, dense, describe, describe_split, make_problem
 from experiments.systems import BASELINE, MAIN_SYSTEMS, SYSTEMS
@@ -132,7 +142,7 @@ class Compare:
 def main(arguments: Sequence[str]) -> None:
     """The command: `python -m experiments compare`."""
     options = tyro.cli(Compare, args=arguments, prog="python -m experiments compare")
-    with terminable():
+    with interrupts.bounded(), interrupts.terminable():
         run(options)
 
 

@@ -1,10 +1,6 @@
 """The exceptions that a command turns into a single line and an exit code."""
 
-import contextlib
-import signal
-import threading
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 
 class UserError(Exception):
@@ -27,24 +23,3 @@ def listed(names: Sequence[str], most: int = 8) -> str:
     shown = [name if len(name) <= 40 else f"{name[:37]}..." for name in names[:most]]
     more = f" and {len(names) - most:,} more" if len(names) > most else ""
     return ", ".join(shown) + more
-
-
-@contextlib.contextmanager
-def terminable() -> Iterator[None]:
-    """SIGTERM ends what is inside as Ctrl-C does: what is finished is kept.
-
-    Raises:
-      Stopped: SIGTERM came; exit code 143.
-    """
-
-    def stop(number: int, frame: Any) -> None:
-        raise Stopped("stopped by SIGTERM; the same command goes on from what is done", 143)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread may ask for signals
-        return
-    previous = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)

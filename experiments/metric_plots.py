@@ -1,87 +1,206 @@
-"""Figures of an evaluation: curves per label and pooled, reliability, F1 by frequency."""
+"""Figures of an evaluation: curves per label and pooled, reliability, F1 by frequency.
 
-from collections.abc import Callable
-from typing import Any
+Everything here is NumPy's, exact and drawn in seconds, for 1,000 labels too: a sort per label costs
+less than the compilation of one.
+"""
 
-import jax.numpy as jnp
+from typing import Any, NamedTuple
+
 import numpy as np
-from jaxtyping import Array, Bool, Float
+import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-import sigmoidf1_jax as sf
+Numbers = npt.NDArray[Any]
 
-Scores = Float[Array, "examples labels"]
-Labels = Bool[Array, "examples labels"]
+MAX_LINES = 50
+"""Labels that have a line each; of more there is a band."""
+_POINTS = 201
+_THRESHOLDS = 1000
 
 
-def precision_recall(logits: Scores, labels: Labels) -> Figure:
+class Curve(NamedTuple):
+    """The scores of positives and of negatives, each ascending: what every curve follows from."""
+
+    positive: Numbers
+    negative: Numbers
+
+    def counts(self, threshold: Numbers) -> tuple[Numbers, Numbers]:
+        """True and false positives of the decisions `score >= threshold`."""
+        tp, fp = (len(x) - np.searchsorted(x, threshold) for x in self)
+        return tp, fp
+
+    def thresholds(self) -> Numbers:
+        """All that matter, from infinity down, or as many of them as can be seen."""
+        chosen = [x[np.linspace(0, len(x) - 1, min(len(x), _THRESHOLDS)).astype(int)] for x in self]
+        return np.append(np.unique(np.concatenate(chosen)), np.inf)[::-1]
+
+    def rates(self) -> tuple[Numbers, Numbers, Numbers]:
+        """False positive rate, recall and precision by threshold; NaN where undefined."""
+        tp, fp = self.counts(self.thresholds())
+        return _ratio(fp, len(self.negative)), _ratio(tp, len(self.positive)), _ratio(tp, tp + fp)
+
+    def f1(self, threshold: Numbers) -> Numbers:
+        """F1 at any thresholds; 0 where there is nothing to find and nothing found."""
+        tp, fp = self.counts(threshold)
+        return 2 * tp / np.maximum(tp + fp + len(self.positive), 1)
+
+    def average_precision(self) -> float:
+        """As `sf.metrics.average_precision`; NaN without positives."""
+        scores, count = np.unique(self.positive, return_counts=True)
+        tp, fp = self.counts(scores)
+        return float(_ratio(np.sum(count * _ratio(tp, tp + fp)), len(self.positive)))
+
+    def roc_auc(self) -> float:
+        """As `sf.metrics.roc_auc`; NaN without positives or without negatives."""
+        below, not_above = (
+            np.sum(np.searchsorted(self.negative, self.positive, side=side))
+            for side in ("left", "right")
+        )
+        return float(_ratio((below + not_above) / 2, len(self.positive) * len(self.negative)))
+
+
+class Curves(NamedTuple):
+    """A curve of each label, and that of all entries pooled."""
+
+    labels: list[Curve]
+    pooled: Curve
+
+
+def all_figures(scores: Any, labels: Any, where: Any, decisions: Any) -> dict[str, Figure]:
+    """Every figure of one evaluation that its scores and labels allow.
+
+    Args:
+      scores: [examples, labels] floating, greater for likelier labels. Probabilities have a
+        reliability diagram; scores outside [0, 1] have none.
+      labels: same shape, bool or 0/1. A label of one class has no curve.
+      where: True where an entry counts, broadcast to that shape; None: all do.
+      decisions: same shape, bool or 0/1.
+
+    Returns:
+      Name -> figure: precision_recall, roc, threshold_curves, f1_by_frequency, reliability.
+    """
+    of = curves(scores, labels, where)
+    drawn = {
+        "precision_recall": precision_recall(scores, labels, where, of),
+        "roc": roc(scores, labels, where, of),
+        "threshold_curves": threshold_curves(scores, labels, where, of),
+        "f1_by_frequency": f1_by_frequency(decisions, labels, where),
+    }
+    counted = np.asarray(scores)[_mask(where, labels)]
+    if np.all((counted >= 0) & (counted <= 1)):
+        drawn["reliability"] = reliability(scores, labels, where=where)
+    return drawn
+
+
+def curves(scores: Any, labels: Any, where: Any = None) -> Curves:
+    """The curves of an evaluation, to be drawn by several figures; as `all_figures`."""
+    labels, where = np.asarray(labels, bool), _mask(where, labels)
+    # A label's scores side by side in memory.
+    columns = np.ascontiguousarray(np.asarray(scores).T)
+    positive, negative = (labels & where).T, (~labels & where).T
+    return Curves(
+        [
+            Curve(*(np.sort(x[known]) for known in (p, n)))
+            for x, p, n in zip(columns, positive, negative, strict=True)
+        ],
+        Curve(*(np.sort(columns[known]) for known in (positive, negative))),
+    )
+
+
+def precision_recall(
+    scores: Any, labels: Any, where: Any = None, of: Curves | None = None
+) -> Figure:
     """Precision against recall: each label in grey, all entries pooled in colour."""
+    of = of or curves(scores, labels, where)
     figure, axes = _axes("recall", "precision")
-    for counts, style in _curves(logits, labels):
-        # Where nothing is predicted, precision is undefined and not drawn.
-        precision = sf.scores.precision(counts, zero_division=jnp.nan)
-        axes.plot(sf.scores.recall(counts), precision, **style)
-    area = float(sf.metrics.average_precision(logits, labels))
-    axes.set_title(f"macro average precision {area:.3f}")
+    # Where nothing is predicted, precision is undefined and not drawn.
+    _of_labels(axes, [curve.rates()[1:] for curve in of.labels])
+    axes.plot(*of.pooled.rates()[1:], label="all labels")
+    areas = [curve.average_precision() for curve in of.labels if len(curve.positive)]
+    axes.set_title(f"macro average precision {_number(np.mean(areas) if areas else np.nan)}")
     axes.legend()
     return figure
 
 
-def roc(logits: Scores, labels: Labels) -> Figure:
+def roc(scores: Any, labels: Any, where: Any = None, of: Curves | None = None) -> Figure:
     """True against false positive rate: each label in grey, all entries pooled in colour."""
+    of = of or curves(scores, labels, where)
     figure, axes = _axes("false positive rate", "true positive rate")
-    for counts, style in _curves(logits, labels):
-        axes.plot(1 - sf.scores.specificity(counts), sf.scores.recall(counts), **style)
+    _of_labels(axes, [curve.rates()[:2] for curve in of.labels])
+    axes.plot(*of.pooled.rates()[:2], label="all labels")
     axes.plot([0, 1], [0, 1], color="black", linestyle=":")
-    area = float(sf.metrics.roc_auc(logits, labels, average="micro"))
-    axes.set_title(f"micro ROC AUC {area:.3f}")
-    axes.legend()
-    return figure
-
-
-def reliability(probabilities: Scores, labels: Labels, num_bins: int = 10) -> Figure:
-    """Observed frequency against predicted probability: each label in grey, pooled in colour."""
-    curve = sf.metrics.reliability(probabilities, labels, num_bins=num_bins)
-    pooled = sf.metrics.Reliability(*(jnp.sum(x, 0) for x in curve))
-    figure, axes = _axes("predicted probability", "observed frequency")
-    for x, y in zip(curve.probability, curve.frequency, strict=True):
-        axes.plot(x, y, color="0.8", linewidth=0.7)
-    axes.plot(pooled.probability, pooled.frequency, marker="o", label="all labels")
-    axes.plot([0, 1], [0, 1], color="black", linestyle=":")
-    error = float(sf.metrics.calibration_error(probabilities, labels, num_bins=num_bins))
-    axes.set_title(f"macro calibration error {error:.3f}")
+    axes.set_title(f"micro ROC AUC {_number(of.pooled.roc_auc())}")
     axes.legend()
     return figure
 
 
 def threshold_curves(
-    logits: Scores,
-    labels: Labels,
-    score: Callable[[sf.Confusion], Array] = sf.scores.f1,
+    scores: Any, labels: Any, where: Any = None, of: Curves | None = None
 ) -> Figure:
-    """A score against the threshold on logits: each label in grey, macro and micro in colour."""
-    counts = _counts(logits, labels)
-    thresholds = np.asarray(sf.metrics.bin_thresholds())
-    per_label = score(counts)
-    pooled = score(sf.Confusion(*(jnp.sum(x, 0) for x in _fields(counts))))
-    figure, axes = _axes("threshold", getattr(score, "__name__", "score"))
-    for values in per_label:
-        axes.plot(thresholds, values, color="0.8", linewidth=0.7)
-    axes.plot(thresholds, jnp.mean(per_label, 0), label="macro")
-    axes.plot(thresholds, pooled, label="micro")
-    inside = np.asarray(logits)[np.isfinite(logits)]
-    axes.set_xlim(float(inside.min()), float(inside.max()))
+    """F1 against the threshold on scores: each label in grey, macro and micro in colour."""
+    of = of or curves(scores, labels, where)
+    figure, axes = _axes("threshold", "F1")
+    shown = of.pooled.thresholds()
+    finite = shown[np.isfinite(shown)]
+    if not len(finite):
+        return figure
+    thresholds = np.linspace(finite.min(), finite.max(), _POINTS)
+    f1 = [curve.f1(thresholds) for curve in of.labels]
+    _of_labels(axes, [(thresholds, values) for values in f1])
+    counted = [values for values, x in zip(f1, of.labels, strict=True) if sum(map(len, x))]
+    axes.plot(thresholds, np.mean(counted, 0), label="macro")
+    axes.plot(thresholds, of.pooled.f1(thresholds), label="micro")
     axes.legend()
     return figure
 
 
-def f1_by_frequency(decisions: Labels, labels: Labels) -> Figure:
+def reliability(probabilities: Any, labels: Any, num_bins: int = 10, where: Any = None) -> Figure:
+    """Observed frequency against predicted probability: each label in grey, pooled in colour."""
+    scores, labels, where = (
+        np.asarray(probabilities),
+        np.asarray(labels, bool),
+        _mask(where, labels),
+    )
+    num_labels = labels.shape[1]
+    # What does not count may be NaN, which is in no bin.
+    place = np.clip((np.where(where, scores, 0) * num_bins).astype(np.int64), 0, num_bins - 1)
+    place = (place + num_bins * np.arange(num_labels))[where]
+
+    def summed(weights: Numbers | None) -> Numbers:
+        of = np.bincount(place, weights, minlength=num_labels * num_bins)
+        return of.reshape(num_labels, num_bins)
+
+    count, predicted, true = summed(None), summed(scores[where]), summed(labels[where])
+    figure, axes = _axes("predicted probability", "observed frequency")
+    _of_labels(axes, list(zip(_ratio(predicted, count), _ratio(true, count), strict=True)))
+    pooled = [x.sum(0) for x in (predicted, true, count)]
+    axes.plot(*(_ratio(x, pooled[2]) for x in pooled[:2]), marker="o", label="all labels")
+    axes.plot([0, 1], [0, 1], color="black", linestyle=":")
+    error = _ratio(np.abs(predicted - true).sum(1), count.sum(1))
+    known = error[~np.isnan(error)]
+    axes.set_title(f"macro calibration error {_number(known.mean() if len(known) else np.nan)}")
+    axes.legend()
+    return figure
+
+
+def f1_by_frequency(decisions: Any, labels: Any, where: Any = None) -> Figure:
     """F1 of each label against the share of examples that carry it, on a logarithmic axis."""
     figure, axes = _axes("label frequency", "F1")
-    frequency = jnp.mean(labels, 0, dtype=jnp.float32)
-    axes.scatter(frequency, sf.metrics.f1(decisions, labels, average=None), s=12)
+    decided, labels, where = (
+        np.asarray(decisions, bool),
+        np.asarray(labels, bool),
+        _mask(where, labels),
+    )
+    positive = np.sum(labels & where, 0)
+    # A logarithmic axis has no place for 0.
+    there = positive > 0
+    right, predicted = np.sum(decided & labels & where, 0), np.sum(decided & where, 0)
+    f1 = _ratio(2 * right, positive + predicted)
+    axes.scatter(_ratio(positive, np.sum(where, 0))[there], f1[there], s=12)
     axes.set_xscale("log")
+    if not there.all():
+        axes.set_title(f"without {np.sum(~there):,} labels that no example has", fontsize=10)
     return figure
 
 
@@ -94,19 +213,38 @@ def _axes(x: str, y: str) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _counts(logits: Scores, labels: Labels) -> sf.Confusion:
-    return sf.metrics.threshold_counts(sf.metrics.score_histogram(logits, labels))
+def _mask(where: Any, labels: Any) -> npt.NDArray[np.bool_]:
+    return np.broadcast_to(True if where is None else np.asarray(where, bool), np.shape(labels))
 
 
-def _fields(counts: sf.Confusion) -> tuple[Array, Array, Array, Array]:
-    return counts.tp, counts.fp, counts.fn, counts.tn
+def _of_labels(axes: Axes, lines: list[tuple[Numbers, Numbers]]) -> None:
+    """A line of each label; of many labels their median, and a band."""
+    if len(lines) <= MAX_LINES:
+        for x, y in lines:
+            axes.plot(x, y, color="0.8", linewidth=0.7)
+        return
+    grid = np.linspace(*_span(lines), _POINTS)
+    values = []
+    for x, y in lines:
+        known = np.isfinite(x) & np.isfinite(y)
+        if known.any():
+            values.append(np.interp(grid, x[known], y[known]))
+    if values:
+        low, median, high = np.quantile(values, (0.1, 0.5, 0.9), axis=0)
+        axes.fill_between(grid, low, high, color="0.9", label="10 to 90 % of labels")
+        axes.plot(grid, median, color="0.6", linewidth=0.9, label="their median")
 
 
-def _curves(logits: Scores, labels: Labels) -> list[tuple[sf.Confusion, dict[str, Any]]]:
-    counts = _counts(logits, labels)
-    grey: dict[str, Any] = {"color": "0.8", "linewidth": 0.7}
-    curves = [
-        (sf.Confusion(*(x[c] for x in _fields(counts))), grey) for c in range(labels.shape[-1])
-    ]
-    pooled = sf.Confusion(*(jnp.sum(x, 0) for x in _fields(counts)))
-    return [*curves, (pooled, {"label": "all labels"})]
+def _span(lines: list[tuple[Numbers, Numbers]]) -> tuple[float, float]:
+    x = np.concatenate([x[np.isfinite(x)] for x, _ in lines])
+    return (float(x.min()), float(x.max())) if len(x) else (0.0, 1.0)
+
+
+def _ratio(numerator: Any, denominator: Any) -> Numbers:
+    """NaN where there is nothing to divide by."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(numerator, np.float64) / denominator
+
+
+def _number(value: Any) -> str:
+    return f"{value:.3f}" if np.isfinite(value) else "undefined"

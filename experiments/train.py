@@ -2,12 +2,14 @@
 
 import contextlib
 import dataclasses
+import functools
 import json
 import logging
 import math
 import pathlib
 import shutil
 import signal
+import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +19,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+import numpy.typing as npt
 import optax
 import rich.progress
 import tyro
@@ -32,6 +35,8 @@ from experiments import (
     datasets,
     evaluation,
     figures,
+    interrupts,
+    metric_plots,
     processes,
     storage,
     training_log,
@@ -45,6 +50,7 @@ from experiments.predictor import Predictor
 from experiments.problem import Problem, dense, describe, make_problem
 from experiments.report import MAIN_METRICS
 from experiments.systems import OPTIMIZER_SPACE, SYSTEMS, System
+from experiments.terminal import cell, say
 from sigmoidf1_jax import decisions, models, training
 from sigmoidf1_jax.training import Checkpointer, TrainState
 from sigmoidf1_jax.training.parallel import How
@@ -88,11 +94,12 @@ class Train:
 
     Example: python -m experiments train --dataset yeast --loss sigmoid_f1 --hyper slope=2
 
-    Writes checkpoints (last/ and best/), metrics.jsonl, TensorBoard events, result.json and
-    learning_curve.png to OUTPUT. The same command goes on from the newest checkpoint, to the same
-    parameters as a run without an interruption. Exit codes: 1 the loss is not finite (the last
-    good checkpoint is kept), 2 a mistake in the options, 143 after SIGTERM and 130 after Ctrl-C
-    (one process), both at the end of the step with a checkpoint.
+    Writes checkpoints (last/ and best/), metrics.jsonl, TensorBoard events, result.json,
+    learning_curve.png and figures/ to OUTPUT. The same command goes on from the newest checkpoint,
+    to the same parameters as a run without an interruption; with more --epochs it extends the run.
+    Exit codes: 1 the loss is not finite or the disk is full (the last good checkpoint is kept), 2 a
+    mistake in the options or a folder in use, 143 after SIGTERM and 130 after Ctrl-C (one process),
+    both at the end of the step with a checkpoint, or after 10 seconds without one.
     """
 
     dataset: Annotated[str, tyro.conf.arg(help=datasets.HELP)] = "yeast"
@@ -116,7 +123,7 @@ class Train:
     schedule: Literal["cosine", "constant"] = "cosine"
     """The learning rate over steps: down to 0 at the last one, or constant."""
     epochs: int = 60
-    """Passes over the training rows."""
+    """Passes over the training rows; more than before extend the run in the same folder."""
     batch_size: int = 256
     """Examples in a step, of all devices together."""
     seed: int = 0
@@ -207,6 +214,10 @@ class Train:
         return plain
 
 
+EXTENDABLE = ("epochs",)
+"""Options that may differ when a run goes on, and that are no part of its folder's name."""
+
+
 def _flag(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
@@ -218,19 +229,35 @@ def main(arguments: Sequence[str]) -> None:
       UserError: a mistake in the options.
       Stopped: a process of `--processes` that failed, and as `run`.
     """
-    options = tyro.cli(Train, args=arguments, prog="python -m experiments train")
+    with interrupts.bounded():
+        options = tyro.cli(Train, args=arguments, prog="python -m experiments train")
     if options.hosts.processes != 1:
         code = processes.launch(["train", *_alone(arguments)], options.hosts.processes)
         if code:
             raise Stopped(f"a process ended with exit code {code}", code)
         return
-    options.hosts.join()
-    # Orbax warns of the temporary files of a killed run, which are as they should be.
-    logging.getLogger("absl").setLevel(logging.ERROR)
-    if options.dry_run:
-        estimate(options)
-    else:
-        run(options)
+    with interrupts.bounded():
+        options.hosts.join()
+        _quieten()
+        if options.dry_run:
+            estimate(options)
+        else:
+            run(options)
+
+
+def _quieten() -> None:
+    """Keeps the threads of Orbax and TensorStore from reporting what `run` reports, in a line."""
+    # Orbax also warns of the temporary files of a killed run, which are as they should be.
+    for name in ("absl", "asyncio"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    sys.unraisablehook = functools.partial(_report, sys.unraisablehook)
+
+
+def _report(hook: Callable[[Any], object], said: Any) -> None:
+    # When one array cannot be written or read, TensorStore tells the event loop of the others, too,
+    # which is closed by then.
+    if str(said.exc_value) != "Event loop is closed":
+        hook(said)
 
 
 def _alone(arguments: Sequence[str]) -> list[str]:
@@ -353,69 +380,160 @@ def run(options: Train, console: Console | None = None) -> pathlib.Path:
     """Trains, or goes on, and returns the folder of the run.
 
     Raises:
-      UserError: a mistake in the options, a folder of another run.
-      Stopped: a loss that is not finite, SIGTERM, Ctrl-C.
+      UserError: a mistake in the options, a folder of another run or in use by one.
+      Stopped: a loss that is not finite, a folder that cannot be written, SIGTERM, Ctrl-C.
     """
-    first = jax.process_index() == 0
-    console = console or Console(quiet=not first)
-    started = time.monotonic()
-    setup = prepare(options)
+    folder = options.output
+
+    def last_words(number: int) -> str:
+        return f"{signal.Signals(number).name}: ended at once; {_kept(folder)}"
+
+    with contextlib.ExitStack() as context:
+        terminal = Console()
+        stops = context.enter_context(
+            interrupts.bounded(last_words, lambda: terminal.show_cursor(True))
+        )
+        first = jax.process_index() == 0
+        console = console or Console(quiet=not first)
+        setup = prepare(options)
+        folder = _folder(setup)
+        if first:
+            storage.prepare_folder(folder)
+        context.enter_context(_writing(folder))
+        if first:
+            context.enter_context(storage.locked(folder))
+        _run(setup, folder, console, stops)
+    return folder
+
+
+def _folder(setup: Setup) -> pathlib.Path:
+    """The folder of the run, by default named after all that determines it but its length."""
     options = setup.options
-    config = setup.config()
-    name = f"{options.loss}-{storage.digest(config)}"
-    folder = options.output or (pathlib.Path("results", "train", setup.problem.dataset.name, name))
-    if first:
-        storage.prepare_folder(folder)
-        if not options.resume:
-            _clear(folder)
+    config = {k: v for k, v in setup.config().items() if k not in EXTENDABLE}
+    # A try-out is not the beginning of the run that it tries out.
+    name = f"{options.loss}-{storage.digest(config)}{'-quick' if options.quick else ''}"
+    return options.output or pathlib.Path("results", "train", setup.problem.dataset.name, name)
+
+
+def _kept(folder: pathlib.Path | None) -> str:
+    """What an interrupted run has left, in words."""
+    steps = [int(p.name) for p in folder.glob("last/*") if p.name.isdigit()] if folder else []
+    if not steps:
+        return "there is no checkpoint"
+    return f"step {max(steps)} is kept in {folder}, and the same command goes on from there"
+
+
+@contextlib.contextmanager
+def _writing(folder: pathlib.Path) -> Iterator[None]:
+    """Says in one line that the folder cannot be written, for instance to a full disk."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise Stopped(f"stopped: cannot write to {folder}: {reason}; {_kept(folder)}", 1) from error
+
+
+def _run(setup: Setup, folder: pathlib.Path, console: Console, stops: interrupts.Stops) -> None:
+    """Trains in the folder, which no other run uses."""
+    options = setup.options
+    first = jax.process_index() == 0
+    started = time.monotonic()
+    if first and not options.resume:
+        _clear(folder)
     _wait_for_all("folder")
     try:
-        checkpoints = Checkpointer(folder, config, metric=options.select)
+        checkpoints = Checkpointer(
+            folder, setup.config(), metric=options.select, may_differ=EXTENDABLE
+        )
     except ValueError as error:
-        raise UserError(f"{error}; give another --output, or --no-resume") from error
+        way_out = ", or --no-resume" if (folder / "last").exists() else ""
+        raise UserError(f"{error}; give another --output{way_out}") from error
 
-    state = jax.jit(setup.initial_state, out_shardings=setup.layout())()
-    examples = batches.shuffled(
-        setup.source,
-        setup.train,
-        seed=options.seed,
-        epochs=options.epochs,
-        batch_size=setup.batch_size,
-        padding=options.padding,
-    )
-    restored = _restore(checkpoints.restore, state, console)
-    if restored is not None:
-        state, data_state = restored
-        examples.set_state(data_state)
-        console.print(f"going on after step {int(state.step)}")
-    done = int(state.step)
-    predictor = Predictor(
-        setup.model, setup.system.scores, setup.source.labels.shape[1], setup.mesh, setup.batch_size
-    )
-    log = training_log.Log(folder if first else None, done)
-    with contextlib.closing(checkpoints), contextlib.closing(log):
-        try:
-            state = _loop(setup, state, examples, checkpoints, predictor, log, console)
-        except FloatingPointError as error:
-            kept = checkpoints.last_step
-            left = "there is no checkpoint" if kept is None else f"step {kept} is kept in {folder}"
-            raise Stopped(f"stopped at {error}; {left}", 1) from error
+    with contextlib.closing(checkpoints):
+        state = jax.jit(setup.initial_state, out_shardings=setup.layout())()
+        examples = batches.shuffled(
+            setup.source,
+            setup.train,
+            seed=options.seed,
+            epochs=options.epochs,
+            batch_size=setup.batch_size,
+            padding=options.padding,
+        )
+        restored = _restore(checkpoints.restore, state, console)
+        if restored is not None:
+            state, data_state = restored
+            _check_length(setup, checkpoints, int(state.step), console)
+            examples.set_state(data_state)
+            say(console, f"going on after step {int(state.step)}")
+        done = int(state.step)
+        predictor = Predictor(
+            setup.model,
+            setup.system.scores,
+            setup.source.labels.shape[1],
+            setup.mesh,
+            setup.batch_size,
+        )
+        log = training_log.Log(folder if first else None, done)
+        with contextlib.closing(log):
+            try:
+                state = _loop(setup, state, examples, checkpoints, predictor, log, console, stops)
+            except FloatingPointError as error:
+                kept = checkpoints.last_step
+                left = (
+                    "there is no checkpoint" if kept is None else f"step {kept} is kept in {folder}"
+                )
+                raise Stopped(f"stopped at {error}; {left}", 1) from error
         best = _restore(checkpoints.restore_best, state, console)
-    steps = int(state.step) - done
     if best is None:
-        raise UserError(f"{folder} has no best checkpoint; start over with --no-resume")
-    result = judge(setup, predictor, *best)
-    if first:
-        storage.write_json(folder / "result.json", result)
-        curve = learning_curve(training_log.read(folder / "metrics.jsonl"), options.select)
-        storage.write_bytes(folder / "learning_curve.png", figures.png(curve))
-    console.print(_table(result))
-    console.print(
-        f"{folder}  (best step {result['best_step']}, {steps} steps in "
+        raise UserError(
+            f"{folder} has no best checkpoint: {options.select} on validation was never a number; "
+            "start over with --no-resume"
+        )
+    judged = judge(setup, predictor, *best)
+    names = _write_result(folder, judged, options.select) if first else []
+    console.print(_table(judged.result))
+    say(console, f"{folder / 'figures'}: {', '.join(names)}")
+    say(
+        console,
+        f"{folder}  (best step {judged.result['best_step']}, {int(state.step) - done} steps in "
         f"{time.monotonic() - started:.0f} s)",
-        soft_wrap=True,
     )
-    return folder
+
+
+def _check_length(setup: Setup, checkpoints: Checkpointer, done: int, console: Console) -> None:
+    """Says that a run goes on to another number of epochs than it was begun with.
+
+    Raises:
+      UserError: more epochs are done.
+    """
+    options, per_epoch = setup.options, setup.per_epoch
+    planned = (checkpoints.saved_config or {}).get("epochs", options.epochs)
+    if planned == options.epochs:
+        return
+    if done >= per_epoch * options.epochs:
+        epochs, steps = divmod(done, per_epoch)
+        more = f" and {steps} steps" if steps else ""
+        raise UserError(
+            f"{epochs} epochs{more} of {planned} are done in {checkpoints.folder}, and --epochs is "
+            f"{options.epochs}; give more to go on, another --output, or --no-resume"
+        )
+    line = "extended" if options.epochs > planned else "shortened"
+    line += f" from {planned} to {options.epochs} epochs"
+    if options.schedule == "cosine":
+        line += f"; the cosine schedule is that of {options.epochs} epochs from here"
+    say(console, line)
+
+
+def _write_result(folder: pathlib.Path, judged: "Judged", select: str) -> list[str]:
+    """Writes the result, the learning curve and the figures, and returns the figures' names."""
+    storage.write_json(folder / "result.json", judged.result)
+    curve = learning_curve(training_log.read(folder / "metrics.jsonl"), select)
+    storage.write_bytes(folder / "learning_curve.png", figures.png(curve))
+    drawn = metric_plots.all_figures(*judged.part, judged.decided)
+    (folder / "figures").mkdir(exist_ok=True)
+    for name, figure in drawn.items():
+        storage.write_bytes(folder / "figures" / f"{name}.png", figures.png(figure))
+    return list(drawn)
 
 
 def _loop(
@@ -426,6 +544,7 @@ def _loop(
     predictor: Predictor,
     log: training_log.Log,
     console: Console,
+    stops: interrupts.Stops,
 ) -> TrainState:
     """Steps, evaluations and checkpoints, from the state's step to the last one."""
     options = setup.options
@@ -438,7 +557,7 @@ def _loop(
     )
     total, start = setup.per_epoch * options.epochs, int(state.step)
     columns = (
-        rich.progress.TextColumn("{task.description}"),
+        rich.progress.TextColumn("{task.description}", markup=False),
         rich.progress.BarColumn(),
         rich.progress.MofNCompleteColumn(),
         rich.progress.TimeElapsedColumn(),
@@ -446,7 +565,8 @@ def _loop(
     )
     with (
         rich.progress.Progress(*columns, console=console, transient=True) as progress,
-        _stop_requests() as requests,
+        # Several processes leave SIGTERM to JAX, which lets all stop after the same step.
+        stops.collected() if jax.process_count() == 1 else contextlib.nullcontext(),
     ):
         task = progress.add_task("compiling", total=total, completed=start)
         began = time.monotonic()
@@ -459,7 +579,7 @@ def _loop(
             validation = None
             if number == total or (epoch_ends and epoch % options.evaluate_every == 0):
                 validation = predictor.evaluate(state, setup.source, setup.validation)
-            stop = _stop_signal(number, requests)
+            stop = _stop_signal(number, stops)
             if validation is not None or stop or number % options.checkpoint_every == 0:
                 # Lines first: those of the steps before a checkpoint are never written again.
                 log.drain(validation)
@@ -467,13 +587,14 @@ def _loop(
                     raise FloatingPointError(f"step {number}: parameters are not finite")
                 checkpoints.save(state, examples.get_state(), validation)
             if validation is not None:
-                progress.console.print(_line(number, epoch, log.loss, validation), soft_wrap=True)
-            if stop and number < total:
+                say(progress.console, _line(number, epoch, log.loss, validation))
+            if stop:
                 raise Stopped(
                     f"{signal.Signals(stop).name} after step {number}: saved in "
                     f"{checkpoints.folder}; the same command goes on from there",
                     128 + stop,
                 )
+            stops.patience = interrupts.TO_SAVE
             rate = (number - start) / (time.monotonic() - began)
             progress.update(
                 task,
@@ -483,33 +604,10 @@ def _loop(
     return state
 
 
-@contextlib.contextmanager
-def _stop_requests() -> Iterator[list[int]]:
-    """Collects SIGTERM and SIGINT instead of stopping at once; a second one does stop.
-
-    Several processes leave the signals to JAX, which lets all of them stop after the same step.
-    """
-    received: list[int] = []
-    previous: dict[int, Any] = {}
-
-    def handle(number: int, frame: Any) -> None:
-        received.append(number)
-        signal.signal(number, previous[number])
-
-    if jax.process_count() == 1:
-        for asked in (signal.SIGTERM, signal.SIGINT):
-            previous[asked] = signal.signal(asked, handle)
-    try:
-        yield received
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-
-
-def _stop_signal(step: int, requests: list[int]) -> int:
+def _stop_signal(step: int, stops: interrupts.Stops) -> int:
     """The signal after which all processes stop at this step, or 0."""
     if jax.process_count() == 1:
-        return requests[0] if requests else 0
+        return stops.received[0] if stops.received else 0
     return signal.SIGTERM if multihost_utils.reached_preemption_sync_point(step) else 0
 
 
@@ -520,7 +618,7 @@ def _finite(tree: Any) -> jax.Array:
 
 def _clear(folder: pathlib.Path) -> None:
     """Removes what an earlier run left in its folder."""
-    for name in ("last", "best", "tensorboard"):
+    for name in ("last", "best", "tensorboard", "figures"):
         shutil.rmtree(folder / name, ignore_errors=True)
     for name in ("metrics.jsonl", "result.json", "learning_curve.png"):
         (folder / name).unlink(missing_ok=True)
@@ -541,14 +639,24 @@ def _restore(restore: Callable[[TrainState], T], like: TrainState, console: Cons
             raise UserError(f"{error}; start over with --no-resume") from error
         finally:
             for warning in caught:
-                console.print(f"warning: {warning.message}", soft_wrap=True)
+                say(console, f"warning: {warning.message}")
     return restored
+
+
+class Judged(NamedTuple):
+    """The result of a run, and what its figures are drawn from: test with the global threshold."""
+
+    result: dict[str, Any]
+    part: Part
+    """Scores, labels and mask of the rows of test: [rows, labels]."""
+    decided: npt.NDArray[np.bool_]
+    """The decisions of the global threshold: [rows, labels]."""
 
 
 def judge(
     setup: Setup, predictor: Predictor, state: TrainState, validation: dict[str, float]
-) -> dict[str, Any]:
-    """The result of a run: test metrics of its best state, beside the all-positive predictor."""
+) -> Judged:
+    """Test metrics of a run's best state, beside the all-positive predictor, and of each label."""
     problem, splits = setup.problem, setup.problem.splits
     on_validation = predictor.predict(state, setup.source, setup.validation)[None]
     on_test = predictor.predict(state, setup.source, setup.test)[None]
@@ -566,8 +674,10 @@ def judge(
     }
     # The threshold of "global", to be used with the network.
     scores, labels, where = (x[0] for x in parts[0])
-    threshold = decisions.global_threshold(scores, labels, where=where).threshold
-    return {
+    decision = decisions.global_threshold(scores, labels, where=where)
+    test = Part(*(x[0] for x in parts[1]))
+    decided = np.asarray(decision(test.scores))
+    result = {
         "schema": SCHEMA,
         "dataset": describe(problem.dataset),
         "config": setup.config(),
@@ -575,9 +685,26 @@ def judge(
         "parameters": _count(state.params),
         "best_step": int(state.step),
         "validation": validation,
-        "threshold": float(threshold),
+        "threshold": float(decision.threshold),
         "test": values,
+        "labels": _of_labels(problem.dataset.label_names, test, decided),
     }
+    # A record never fails for a metric that nothing defines.
+    return Judged(training_log.plain(result), test, decided)
+
+
+def _of_labels(names: Sequence[str], test: Part, decided: Any) -> list[dict[str, Any]]:
+    """Each label on test with the global threshold; what has nothing to divide by is None."""
+    counts = sf.confusion(decided, test.labels, where=test.where)
+    nothing = {"zero_division": math.nan}
+    columns = {
+        "frequency": (counts.tp + counts.fn) / (counts.tp + counts.fp + counts.fn + counts.tn),
+        "f1": sf.scores.f1(counts, **nothing),
+        "precision": sf.scores.precision(counts, **nothing),
+        "recall": sf.scores.recall(counts, **nothing),
+    }
+    of = {name: np.asarray(x, float).tolist() for name, x in columns.items()}
+    return [{"label": label, **{name: of[name][i] for name in of}} for i, label in enumerate(names)]
 
 
 def _test_metrics(
@@ -596,17 +723,21 @@ def _count(tree: Any) -> int:
 
 
 def _line(step: int, epoch: int, loss: float, validation: dict[str, float]) -> str:
-    shown = "  ".join(f"{name} {value:.4f}" for name, value in validation.items())
+    shown = "  ".join(f"{name} {_number(value)}" for name, value in validation.items())
     return f"epoch {epoch:4d}  step {step:6d}  loss {loss:.4f}  {shown}"
 
 
+def _number(value: float | None) -> str:
+    return "-" if value is None or math.isnan(value) else f"{value:.4f}"
+
+
 def _table(result: dict[str, Any]) -> Table:
-    table = Table(title=f"{result['dataset']['name']}, test")
+    table = Table(title=cell(f"{result['dataset']['name']}, test"))
     table.add_column("decision")
     for title in MAIN_METRICS.values():
         table.add_column(title, justify="right")
     for name, values in result["test"].items():
-        table.add_row(name, *(f"{values[metric]:.4f}" for metric in MAIN_METRICS))
+        table.add_row(name, *(_number(values[metric]) for metric in MAIN_METRICS))
     return table
 
 
@@ -619,7 +750,7 @@ def learning_curve(records: Sequence[dict[str, Any]], select: str) -> Figure:
     evaluated = [r for r in records if "validation" in r]
     steps = [r["step"] for r in evaluated]
     for name in evaluated[0]["validation"]:
-        values = [r["validation"][name] for r in evaluated]
+        values = [math.nan if (x := r["validation"][name]) is None else x for r in evaluated]
         right.plot(steps, values, label=name, linewidth=2 if name == select else 1)
     right.set(xlabel="step", ylabel="on validation, at 0.5")
     right.legend(fontsize=8)
@@ -648,7 +779,7 @@ def estimate(options: Train, console: Console | None = None) -> None:
         "FLOPs of a step": f"{whole['flops']:.3g} per device",
     }
     for name, text in lines.items():
-        console.print(f"{name:28}{text}", soft_wrap=True, highlight=False)
+        say(console, f"{name:28}{text}", highlight=False)
 
 
 def _size(tree: Any) -> int:

@@ -1,10 +1,13 @@
 """Metrics of a training run: lines of JSON and TensorBoard events, and a guard against NaN."""
 
 import collections
+import contextlib
 import importlib.util
 import json
 import math
 import pathlib
+import socket
+import time
 from typing import Any
 
 import jax
@@ -24,6 +27,9 @@ class Log:
     Args:
       folder: of the run; None writes nothing (other processes than the first).
       start: step that the run goes on from.
+
+    Raises:
+      OSError: the files cannot be written; so do all methods.
     """
 
     def __init__(self, folder: pathlib.Path | None, start: int) -> None:
@@ -36,10 +42,7 @@ class Log:
         storage.write_text(path, "".join(_lines(path, start)))
         self._file = path.open("a", encoding="utf-8")
         if importlib.util.find_spec("tensorboardX"):
-            from tensorboardX import SummaryWriter
-
-            events = str(folder / "tensorboard")
-            self._events = SummaryWriter(events, purge_step=start + 1)
+            self._events = _Events(folder / "tensorboard", start)
 
     def add(self, step: int, epoch: int, metrics: dict[str, jax.Array]) -> None:
         """Takes the metrics of a step, still being computed.
@@ -62,14 +65,16 @@ class Log:
             if validation is not None and not self._pending:
                 record["validation"] = validation
             self._write(record)
-        if self._file is not None:
-            self._file.flush()
+        for file in (self._file, self._events):
+            if file is not None:
+                file.flush()
 
     def close(self) -> None:
         """Closes the files; what is pending is dropped."""
-        for file in (self._file, self._events):
-            if file is not None:
-                file.close()
+        with contextlib.ExitStack() as files:
+            for file in (self._file, self._events):
+                if file is not None:
+                    files.callback(file.close)
 
     def _fetch(self) -> dict[str, Any]:
         record = self._pending.popleft()
@@ -84,13 +89,57 @@ class Log:
 
     def _write(self, record: dict[str, Any]) -> None:
         if self._file is not None:
-            self._file.write(json.dumps(record, allow_nan=False) + "\n")
+            self._file.write(json.dumps(plain(record), allow_nan=False) + "\n")
         if self._events is not None:
             step = record["step"]
             for name in record.keys() - {"step", "epoch", "validation"}:
-                self._events.add_scalar(f"train/{name}", record[name], step)
+                self._events.add(f"train/{name}", record[name], step)
             for name, value in record.get("validation", {}).items():
-                self._events.add_scalar(f"validation/{name}", value, step)
+                self._events.add(f"validation/{name}", value, step)
+
+
+class _Events:
+    """A file of TensorBoard events, written here and now.
+
+    tensorboardX's own writer has a thread that reports a full disk in its own way and time.
+    """
+
+    def __init__(self, folder: pathlib.Path, start: int) -> None:
+        from tensorboardX.proto import event_pb2, summary_pb2
+        from tensorboardX.record_writer import RecordWriter
+
+        self._event, self._summary = event_pb2.Event, summary_pb2.Summary
+        folder.mkdir(exist_ok=True)
+        # To the microsecond: the same second may have seen a run that ended.
+        name = f"events.out.tfevents.{time.time():.6f}.{socket.gethostname()}"
+        self._file = RecordWriter(str(folder / name))
+        self._write(file_version="brain.Event:2")
+        # What an earlier run wrote of the steps to come is not shown.
+        session = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
+        self._write(step=start + 1, session_log=session)
+
+    def add(self, name: str, value: float, step: int) -> None:
+        scalar = self._summary.Value(tag=name, simple_value=value)
+        self._write(step=step, summary=self._summary(value=[scalar]))
+
+    def flush(self) -> None:
+        self._file.flush()
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _write(self, **fields: Any) -> None:
+        event = self._event(wall_time=time.time(), **fields)
+        self._file.write(event.SerializeToString())
+
+
+def plain(value: Any) -> Any:
+    """The value as JSON has it: None in place of what is undefined, NaN or infinite."""
+    if isinstance(value, dict):
+        return {key: plain(x) for key, x in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(x) for x in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def read(path: pathlib.Path) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from scipy.spatial import distance
 
 from experiments.datasets.card import co_occurrence, labels_per_example
 from experiments.datasets.dataset import Dataset, label_counts
-from experiments.figures import png
+from experiments.figures import png, text
 
 _COLOUR = "#31688e"
 
@@ -42,7 +42,9 @@ def draw_labels_per_example(dataset: Dataset) -> Figure:
             y, number = height + 0.015 * heights.max(), f"{height:,}"
             axes.text(x, y, number, ha="center", va="bottom", size=8, bbox=box, zorder=3)
     axes.axvline(counts.mean(), color="black", linestyle="--", linewidth=1)
-    axes.set_title(f"{dataset.name}: {counts.mean():.2f} labels per example (dashed)", fontsize=11)
+    axes.set_title(
+        f"{text(dataset.name)}: {counts.mean():.2f} labels per example (dashed)", fontsize=11
+    )
     axes.set(xlabel="labels of an example", ylabel="examples")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.margins(y=0.1)
@@ -58,7 +60,7 @@ def draw_label_frequencies(dataset: Dataset) -> Figure:
         figure = Figure(figsize=(6, 0.19 * len(order) + 1.2), layout="constrained")
         axes = figure.subplots()
         axes.barh(range(len(order)), counts[order], color=_COLOUR)
-        axes.set_yticks(range(len(order)), [_short(dataset.label_names[i]) for i in order], size=8)
+        axes.set_yticks(range(len(order)), [text(dataset.label_names[i]) for i in order], size=8)
         axes.invert_yaxis()
         axes.margins(y=0.01)
         axes.set(xlabel="examples")
@@ -71,7 +73,7 @@ def draw_label_frequencies(dataset: Dataset) -> Figure:
         axes.set_ylim(bottom=0)
         axes.set(xlabel="labels by rank", ylabel="examples")
         axes.grid(alpha=0.3)
-    axes.set_title(f"{dataset.name}: examples of each of {len(order):,} labels", fontsize=11)
+    axes.set_title(f"{text(dataset.name)}: examples of each of {len(order):,} labels", fontsize=11)
     _plain(axes)
     return figure
 
@@ -87,12 +89,12 @@ def draw_co_occurrence(dataset: Dataset) -> Figure:
     figure = Figure(figsize=(size + 1.2, size), layout="constrained")
     axes = figure.subplots()
     if np.nansum(share) == 0:
-        axes.set_title(f"{dataset.name}: no two labels occur together", fontsize=11)
+        axes.set_title(f"{text(dataset.name)}: no two labels occur together", fontsize=11)
     else:
-        axes.set_title(f"{dataset.name}: labels that occur together", fontsize=11)
+        axes.set_title(f"{text(dataset.name)}: labels that occur together", fontsize=11)
     image = axes.imshow(share, cmap="Blues", vmin=0, aspect="equal")
     axes.set_facecolor("0.8")
-    labels = [_short(name) for name in names]
+    labels = [text(name) for name in names]
     axes.set_xticks(range(len(names)), labels, rotation=90, size=7)
     axes.set_yticks(range(len(names)), labels, size=7)
     axes.set(xlabel="have this one too", ylabel="of the examples with this label")
@@ -116,12 +118,6 @@ def similar_side_by_side(counts: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
     condensed = distance.squareform(1 - jaccard, checks=False)
     tree = hierarchy.linkage(condensed, method="average", optimal_ordering=True)
     return np.asarray(hierarchy.leaves_list(tree), np.intp)
-
-
-def _short(name: str, most: int = 32) -> str:
-    # A dollar sign would begin mathematics in matplotlib.
-    name = name if len(name) <= most else name[: most - 1] + "…"
-    return name.replace("$", r"\$")
 
 
 def _plain(axes: Axes) -> None:

@@ -11,6 +11,7 @@ from rich.table import Table
 from experiments import datasets, storage
 from experiments.datasets import card
 from experiments.datasets.options import Options
+from experiments.terminal import cell, say
 
 DEFAULTS = Options()
 _SHOWN_LABELS = 12
@@ -35,15 +36,16 @@ def list_names() -> None:
     for title in ("name", "configurations", "labels describe"):
         table.add_column(title, overflow="fold")
     for name in datasets.LOADERS:
-        table.add_row(name, "", "")
+        table.add_row(cell(name), "", "")
     for name, builder in sorted(datasets.builder_classes().items()):
         configurations = [c.name for c in getattr(builder, "BUILDER_CONFIGS", ())]
-        table.add_row(name, ", ".join(configurations), getattr(builder, "SCOPE", "unknown"))
+        scope = getattr(builder, "SCOPE", "unknown")
+        table.add_row(*map(cell, (name, ", ".join(configurations), scope)))
     console = Console()
     console.print(table)
-    console.print(
+    say(
+        console,
         f"\nNAME/CONFIGURATION chooses a configuration. As good as a name: {datasets.KINDS}.",
-        soft_wrap=True,
     )
 
 
@@ -77,13 +79,14 @@ def describe(
     titles = {figure.replace("_", " "): f"{figure}.png" for figure in figures}
     storage.write_text(folder / "card.md", card.markdown(values, titles))
     console = Console()
-    table = Table(title=dataset.name, box=None, show_header=False, padding=(0, 2, 0, 0))
+    table = Table(title=cell(dataset.name), box=None, show_header=False, padding=(0, 2, 0, 0))
     for title, value in card.rows(values):
-        table.add_row(title, value)
+        table.add_row(title, cell(value))
     counts = list(values["commonest_labels"].items())[:_SHOWN_LABELS]
-    table.add_row("commonest labels", ", ".join(f"{label} {n:,}" for label, n in counts))
+    shown = ", ".join(f"{label} {n:,}" for label, n in counts)
+    table.add_row("commonest labels", cell(shown))
     console.print(table)
-    console.print(f"{folder}/card.md, card.json, {', '.join(titles.values())}", soft_wrap=True)
+    say(console, f"{folder}/card.md, card.json, {', '.join(titles.values())}")
 
 
 def prepare(name: Name, data: tyro.conf.OmitArgPrefixes[Options] = DEFAULTS) -> None:
@@ -96,7 +99,7 @@ def prepare(name: Name, data: tyro.conf.OmitArgPrefixes[Options] = DEFAULTS) -> 
       data: Which columns are labels, and which labels and examples stay.
     """
     dataset = datasets.load(name, data)
-    Console().print(
+    say(
+        Console(),
         f"{dataset.name} is ready: {len(dataset.labels):,} examples, {dataset.num_labels:,} labels",
-        soft_wrap=True,
     )

@@ -15,9 +15,9 @@ from rich.console import Console
 from rich.progress import Progress
 
 import sigmoidf1_jax as sf
-from experiments import code, datasets, evaluation, storage, tuning
+from experiments import code, datasets, evaluation, interrupts, storage, tuning
 from experiments.datasets.dataset import fingerprint
-from experiments.errors import UserError, terminable
+from experiments.errors import UserError
 from experiments.figures import png
 from experiments.problem import Problem, dense, describe, make_problem
 from experiments.significance import mean_and_deviation
@@ -92,7 +92,7 @@ class BatchSize:
 def main(arguments: Sequence[str]) -> None:
     """The command: `python -m experiments study batch_size`."""
     options = tyro.cli(BatchSize, args=arguments, prog="python -m experiments study batch_size")
-    with terminable():
+    with interrupts.bounded(), interrupts.terminable():
         run(options)
 
 

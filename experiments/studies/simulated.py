@@ -16,11 +16,11 @@ from rich.console import Console
 from rich.progress import Progress
 
 import sigmoidf1_jax as sf
-from experiments import code, evaluation, storage, tuning
+from experiments import code, evaluation, interrupts, storage, tuning
 from experiments.bayes_optimum import bayes_decisions
 from experiments.datasets.dataset import fingerprint
 from experiments.datasets.simulated import Simulation, load_simulated
-from experiments.errors import UserError, terminable
+from experiments.errors import UserError
 from experiments.evaluation import SELECTION_AVERAGES
 from experiments.figures import png
 from experiments.problem import Problem, describe, make_problem
@@ -124,7 +124,7 @@ class SimulatedStudy:
 def main(arguments: Sequence[str]) -> None:
     """The command: `python -m experiments study simulated`."""
     options = tyro.cli(SimulatedStudy, args=arguments, prog="python -m experiments study simulated")
-    with terminable():
+    with interrupts.bounded(), interrupts.terminable():
         run(options)
 
 

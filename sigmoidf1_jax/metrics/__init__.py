@@ -23,7 +23,7 @@ from sigmoidf1_jax.metrics.ranking import (
     one_error,
     ranking_loss,
 )
-from sigmoidf1_jax.metrics.report import Estimate, report
+from sigmoidf1_jax.metrics.report import Estimate, Report, report
 from sigmoidf1_jax.metrics.set_based import (
     accuracy,
     balanced_accuracy,
@@ -63,6 +63,7 @@ __all__ = [
     "Bounds",
     "Estimate",
     "Reliability",
+    "Report",
     "ScoreHistogram",
     "State",
     "Stream",

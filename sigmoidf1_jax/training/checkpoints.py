@@ -1,13 +1,14 @@
 """Checkpoints that survive being killed in mid-save: the last ones, and the best."""
 
 import contextlib
+import errno
 import json
 import math
 import os
 import pathlib
 import types
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 import jax
@@ -19,6 +20,7 @@ from jaxtyping import Array, UInt32
 Json = Any
 T = TypeVar("T")
 _PYTHON: dict[str, Any] = {kind.__name__: kind for kind in (bool, int, float, complex)}
+_PATTERN = "[*?\\"
 _SHOWN = 6
 """Leaves that a message lists."""
 _UNIT = {1: jnp.uint8, 2: jnp.uint16, 4: jnp.uint32, 8: jnp.uint32}
@@ -35,21 +37,29 @@ class Checkpointer:
 
     Writing happens in the background; a checkpoint appears under its name only when it is
     complete, and the best is complete before the last is begun, so a process may be killed at any
-    moment.
+    moment, and a disk may be full: the checkpoints before stay.
 
     Under several processes every process makes the same calls, and `folder` is on a file system
     that all of them see.
 
     Args:
-      folder: made if missing.
+      folder: made if missing; a path without [, *, ? and backslash, which Orbax takes for patterns
+        and then cannot read what it wrote.
       config: what determines the run, as JSON; checkpoints of another one are refused.
       keep: number of last checkpoints that stay, >= 1; with 2 one may turn out corrupt.
       metric: name of the metric that chooses the best, greater is better.
+      may_differ: fields of `config` that do not matter to whether a checkpoint is one of this
+        run, such as the number of epochs of a run that is extended.
+
+    Attributes:
+      folder: as given, absolute.
+      saved_config: the configuration that the newest checkpoint was saved with when this was made,
+        with the fields that may differ; None without one.
 
     Raises:
       ImportError: Orbax is not installed.
-      ValueError: `keep` < 1, or `folder` has checkpoints of another `config`: the message names
-        the fields that differ, with both values.
+      ValueError: `keep` < 1, a path with such signs, or `folder` has checkpoints of another
+        `config`: the message names the fields that differ, with both values.
 
     Example:
       >>> import tempfile, jax, jax.numpy as jnp, optax
@@ -76,23 +86,31 @@ class Checkpointer:
         *,
         keep: int = 2,
         metric: str = "micro_f1",
+        may_differ: Collection[str] = (),
     ) -> None:
         if keep < 1:
             raise ValueError(f"keep must be >= 1, got {keep}")
         self._orbax = _import_orbax()
         self.folder = pathlib.Path(folder).absolute()
+        if signs := [x for x in _PATTERN if x in str(self.folder)]:
+            raise ValueError(
+                f"folder must be a path without {' '.join(signs)}, which Orbax takes for a "
+                f"pattern, got {self.folder}"
+            )
         # As it will come back from a file: tuples are lists there.
         self._config = json.loads(json.dumps(config))
         self._metric = metric
         self._last = self._manager("last", keep)
         self._best = self._manager("best", None)
-        for manager in (self._last, self._best):
-            for meta in self._metas(manager).values():
-                if differences := _differences(meta["config"], self._config):
+        self.saved_config: dict[str, Json] | None = None
+        for manager in (self._best, self._last):
+            for _, meta in sorted(self._metas(manager).items()):
+                if differences := _differences(meta["config"], self._config, may_differ):
                     raise ValueError(
                         f"the checkpoints in {self.folder} are of another configuration: "
                         f"{differences}"
                     )
+                self.saved_config = meta["config"]
         self._best_values: dict[int, float] = {}
 
     def _manager(self, name: str, keep: int | None) -> Any:
@@ -122,7 +140,9 @@ class Checkpointer:
     @property
     def last_step(self) -> int | None:
         """The step of the newest complete checkpoint."""
-        self._last.wait_until_finished()
+        # One that could not be written is none; `save` and `close` say so.
+        with contextlib.suppress(OSError):
+            self._wait(self._last)
         step: int | None = self._last.latest_step()
         return step
 
@@ -144,6 +164,7 @@ class Checkpointer:
           KeyError: `metrics` without the chosen metric.
           TypeError: `data_state` is not JSON, or a state without a step or with a leaf that is
             neither an array nor a number.
+          OSError: this checkpoint, or the one before, cannot be written.
         """
         step, arrays = _step(state), _plain(state)
         meta = {
@@ -160,11 +181,12 @@ class Checkpointer:
         if metrics is not None and metrics[self._metric] > self._best_so_far():
             self._write(self._best, step, arrays, meta)
             # Were the last complete before the best, the best could be lost for good.
-            self._best.wait_until_finished()
+            self._wait(self._best)
             # One whose metrics cannot be read, for the moment, may be better.
             for other in [x for x in self._best_values if x != step]:
                 del self._best_values[other]
-                self._best.delete(other)
+                with self._writing():
+                    self._best.delete(other)
             self._best_values[step] = metrics[self._metric]
         self._write(self._last, step, arrays, meta)
 
@@ -222,23 +244,53 @@ class Checkpointer:
         return None if found is None else found[0]
 
     def close(self) -> None:
-        """Waits until everything is written."""
-        self._last.close()
-        self._best.close()
+        """Waits until everything is written.
+
+        Raises:
+          OSError: the last checkpoint cannot be written.
+        """
+        with contextlib.ExitStack() as both:
+            for manager in (self._best, self._last):
+                both.enter_context(self._writing())
+                both.callback(manager.close)
+
+    def _wait(self, manager: Any) -> None:
+        """Waits until what a manager has begun is written."""
+        with self._writing():
+            manager.wait_until_finished()
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Names what keeps Orbax from writing: it passes on what its threads and TensorStore say.
+
+        Raises:
+          OSError: with the number that the system gave, where there is one.
+        """
+        try:
+            yield
+        except Exception as error:
+            number = _system_error(error)
+            if number:
+                raise OSError(number, os.strerror(number), str(self.folder)) from error
+            said = (
+                f"{type(error).__name__}: {str(error).splitlines()[0][:200] if str(error) else ''}"
+            )
+            raise OSError(f"cannot write a checkpoint to {self.folder}: {said}") from error
 
     def _write(self, manager: Any, step: int, arrays: Any, meta: Json) -> None:
         save = self._orbax.args
         # A run that went back to an earlier checkpoint comes by the same steps again.
-        if step in manager.all_steps():
-            manager.delete(step)
-        manager.save(
-            step,
-            args=save.Composite(state=save.StandardSave(arrays), meta=save.JsonSave(meta)),
-            force=True,
-        )
+        with self._writing():
+            if step in manager.all_steps():
+                manager.delete(step)
+            manager.save(
+                step,
+                args=save.Composite(state=save.StandardSave(arrays), meta=save.JsonSave(meta)),
+                force=True,
+            )
 
     def _newest(self, manager: Any, like: Any, fields: bool = False) -> tuple[Any, Json] | None:
-        manager.wait_until_finished()
+        self._wait(manager)
         _plain(like)  # Says what cannot be restored before anything is read.
         steps = sorted(manager.all_steps(), reverse=True)
         if manager is self._best and len(steps) > 1:
@@ -325,8 +377,23 @@ def _import_orbax() -> types.ModuleType:
     return module
 
 
-def _differences(theirs: Mapping[str, Json], ours: Mapping[str, Json]) -> str:
-    names = sorted({*theirs, *ours})
+def _system_error(error: BaseException | None) -> int:
+    """The number of the system's error that another one comes from, or 0."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno:
+            return error.errno
+        # TensorStore has the words alone.
+        for number in errno.errorcode:
+            if os.strerror(number) in str(error):
+                return number
+        error = error.__cause__ or error.__context__
+    return 0
+
+
+def _differences(
+    theirs: Mapping[str, Json], ours: Mapping[str, Json], may_differ: Collection[str]
+) -> str:
+    names = sorted({*theirs, *ours} - {*may_differ})
     return "; ".join(
         f"{name} is {theirs.get(name, 'missing')!r} there and {ours.get(name, 'missing')!r} here"
         for name in names

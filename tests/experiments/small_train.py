@@ -29,4 +29,4 @@ def main(arguments):
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    __main__.leave(main(sys.argv[1:]))

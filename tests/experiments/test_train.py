@@ -1,7 +1,9 @@
 """The train command end to end on small data: resumption, guards, mistakes."""
 
+import contextlib
 import json
 import os
+import resource
 import shutil
 import signal
 
@@ -13,7 +15,7 @@ pytest.importorskip("river", reason="training needs the experiments extra")
 
 import tyro
 
-from experiments import __main__, batches, train, training_log
+from experiments import __main__, batches, storage, train, training_log
 from sigmoidf1_jax import training
 from tests.experiments import check_kill
 from tests.experiments.small_train import OPTIONS, main, registered, small
@@ -68,7 +70,12 @@ def test_a_run_leaves_what_it_promises(whole):
     values = {r["step"]: r["validation"]["micro_f1"] for r in records if "validation" in r}
     assert result["best_step"] == max(values, key=values.get)
     assert result["validation"]["micro_f1"] == max(values.values())
-    assert (whole / "learning_curve.png").read_bytes().startswith(b"\x89PNG")
+    names = ("precision_recall", "roc", "threshold_curves", "f1_by_frequency", "reliability")
+    for name in ("learning_curve", *(f"figures/{name}" for name in names)):
+        assert (whole / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    assert [x["label"] for x in result["labels"]] == list("abcd")
+    mean = np.mean([x["f1"] for x in result["labels"]])
+    np.testing.assert_allclose(mean, result["test"]["global"]["macro_f1"], rtol=1e-6)
     pytest.importorskip("tensorboardX")
     assert list((whole / "tensorboard").glob("events*"))
 
@@ -156,6 +163,114 @@ def test_a_run_goes_on_with_other_devices(tmp_path, monkeypatch, expected):
     for one, other in zip(got[0], expected[0], strict=True):
         # Seven steps of Adam on sums that are taken in another order.
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
+
+
+@contextlib.contextmanager
+def no_file_longer_than(size):
+    """Writing fails beyond this size, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_costs_one_line_and_the_last_checkpoint_is_kept(
+    tmp_path, monkeypatch, expected, capfd
+):
+    with monkeypatch.context() as patch:
+        interrupt(patch, 5, lambda: os.kill(os.getpid(), signal.SIGTERM))
+        assert run(tmp_path) == 143
+    # Reached by the lines of the metrics, by a checkpoint, and by the learning curve at the end.
+    for size, step in ((300, 5), (1_000, 5), (20_000, 12)):
+        capfd.readouterr()
+        with no_file_longer_than(size):
+            assert run(tmp_path) == 1
+        assert capfd.readouterr().err == (
+            f"stopped: cannot write to {tmp_path}: File too large; step {step} is kept in "
+            f"{tmp_path}, and the same command goes on from there\n"
+        )
+    assert run(tmp_path) == 0
+    check_kill.assert_same(contents(tmp_path), expected)
+
+
+def test_two_runs_do_not_share_a_folder(tmp_path, capsys):
+    with storage.locked(tmp_path):
+        assert run(tmp_path) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {tmp_path} is in use by another run")
+    assert error.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+
+
+def test_an_extended_run_is_the_longer_run_bit_by_bit_if_its_rate_is_constant(tmp_path, capsys):
+    constant = ("--schedule", "constant")
+    assert run(tmp_path / "whole", *constant) == 0
+    assert run(tmp_path / "longer", *constant, "--epochs", "2") == 0
+    capsys.readouterr()
+    assert run(tmp_path / "longer", *constant) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == ["extended from 2 to 4 epochs", "going on after step 6"]
+    got, expected = (contents(tmp_path / name, *constant) for name in ("longer", "whole"))
+    check_kill.assert_same(got, expected)
+    results = [
+        json.loads((tmp_path / name / "result.json").read_text()) for name in ("longer", "whole")
+    ]
+    assert results[0] == results[1]
+    assert results[0]["config"]["epochs"] == 4
+
+
+def test_an_extended_run_says_what_its_schedule_is_and_a_shorter_one_what_is_done(
+    whole, tmp_path, capsys
+):
+    shutil.copytree(whole, tmp_path, dirs_exist_ok=True)
+    assert run(tmp_path, "--epochs", "3") == 2
+    assert capsys.readouterr().err == (
+        f"error: 4 epochs of 4 are done in {tmp_path}, and --epochs is 3; give more to go on, "
+        "another --output, or --no-resume\n"
+    )
+    assert run(tmp_path, "--epochs", "5") == 0
+    line = "extended from 4 to 5 epochs; the cosine schedule is that of 5 epochs from here"
+    assert capsys.readouterr().out.splitlines()[0] == line
+    assert len(training_log.read(tmp_path / "metrics.jsonl")) == 15
+    # What else determines the result may not change, as before.
+    assert run(tmp_path, "--epochs", "6", "--schedule", "constant") == 2
+    error = capsys.readouterr().err
+    assert "schedule is 'cosine' there and 'constant' here" in error
+    assert "epochs" not in error
+
+
+def test_the_default_folder_is_named_after_all_but_the_length():
+    def folder(*arguments):
+        return train._folder(train.prepare(options(*arguments)))
+
+    assert folder() == folder("--epochs", "9")
+    assert folder() != folder("--seed", "1")
+    assert folder() != folder("--quick")
+
+
+def test_a_record_has_null_where_a_metric_is_undefined(tmp_path, whole):
+    log = training_log.Log(tmp_path, 0)
+    log.add(1, 1, {"loss": jax.numpy.float32(0.5)})
+    log.drain({"micro_f1": 0.5, "hamming_loss": float("nan")})
+    log.close()
+    (record,) = training_log.read(tmp_path / "metrics.jsonl")
+    assert record["validation"] == {"micro_f1": 0.5, "hamming_loss": None}
+    train.learning_curve([record], "micro_f1")
+    result = json.loads((whole / "result.json").read_text())
+    result["test"]["fixed"]["hamming_loss"] = None
+    train._table(result)
+    # No positive, nothing predicted, nothing known.
+    labels = np.array([[0, 1, 0], [0, 1, 0]], bool)
+    where, decided = np.array([[1, 1, 0]] * 2, bool), np.array([[1, 0, 0]] * 2, bool)
+    part = train.Part(labels.astype(np.float32), labels, where)
+    nothing = dict.fromkeys(("f1", "precision", "recall"))
+    assert training_log.plain(train._of_labels("abc", part, decided)) == [
+        {"label": "a", "frequency": 0.0, "f1": 0.0, "precision": 0.0, "recall": None},
+        {"label": "b", "frequency": 1.0, "f1": 0.0, "precision": None, "recall": 0.0},
+        {"label": "c", "frequency": None, **nothing},
+    ]
 
 
 def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_checkpoint(

@@ -1,5 +1,9 @@
 """The report equals the single metrics; bootstrap intervals cover as they should."""
 
+import doctest
+import pathlib
+import pickle
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -141,8 +145,98 @@ def test_the_report_runs_inside_jit():
         ({"bootstrap": 0, "key": jnp.zeros(2)}, "bootstrap must be"),
         ({"level": 1.0}, "level must lie"),
         ({"k": (0,)}, "k must lie"),
+        ({"label_names": ["a"]}, "label_names must be 6 names, got 1"),
     ],
 )
 def test_mistakes_are_named(options, match):
     with pytest.raises(ValueError, match=match):
         m.report(*data(), **options)
+
+
+@pytest.mark.parametrize("kind", ["plain", "weights and mask"])
+def test_values_of_each_label_are_those_of_their_functions(kind):
+    scores, labels, decisions = data()
+    labels[:, 0], labels[:, 1], decisions[:, 1] = True, False, False
+    rng = np.random.default_rng(1)
+    given = {}
+    if kind == "weights and mask":
+        given["weights"] = rng.choice([0.5, 1.0, 2.0], (30, 1)).astype(np.float32)
+        # Nothing is known of the last label.
+        given["where"] = (rng.random((30, 6)) < 0.8) & (np.arange(6) < 5)
+    values = m.report(scores, labels, decisions, k=(1,), per_label=True, **given)
+    for name in ("f1", "precision", "recall", "average_precision", "roc_auc"):
+        predictions = decisions if name in DECIDED else scores
+        expected = getattr(m, name)(predictions, labels, average=None, **given)
+        np.testing.assert_allclose(values[f"{name}/per_label"], expected, rtol=1e-5, err_msg=name)
+    counted = np.broadcast_to(given.get("weights", 1) * given.get("where", 1), labels.shape)
+    np.testing.assert_allclose(values["support/per_label"], np.sum(labels * counted, 0))
+    # The averages are what they are without them.
+    plain = m.report(scores, labels, decisions, k=(1,), **given)
+    assert not any("per_label" in name for name in plain)
+    for name, value in plain.items():
+        np.testing.assert_allclose(values[name], value, rtol=1e-6)
+
+
+NAMES = ("speed [m/s]", "[/h]", "comedy", "comedy", "喜剧\nx", "l" * 60)
+
+
+def test_the_table_shows_names_as_they_are_and_the_values_of_the_report():
+    scores, labels, decisions = data()
+    labels[:, 0] = True
+    values = m.report(scores, labels, decisions, k=(1,), label_names=NAMES)
+    lines = str(values).splitlines()
+    assert lines[0].split() == ["precision", "recall", "F1", "avg", "precision", "ROC", "AUC",
+                                "support"]  # fmt: skip
+    names = ["speed [m/s]", "[/h]", "comedy", "comedy", "喜剧 x", "l" * 39 + "…"]
+    for i, (name, line) in enumerate(zip(names, lines[1:7], strict=True)):
+        assert line.startswith(name + " ")
+        shown = line.removeprefix(name).split()
+        for title, cell in zip(
+            ("precision", "recall", "f1", "average_precision"), shown, strict=False
+        ):
+            assert cell == f"{values[f'{title}/per_label'][i]:.3f}"
+        # Of one class there is no ROC.
+        assert (shown[4] == "-") == (i == 0)
+        assert shown[5] == str(labels[:, i].sum())
+    assert [line.split()[0] for line in lines[8:12]] == ["micro", "macro", "weighted", "samples"]
+    assert lines[9].split()[4] == f"{values['f1/macro']:.3f}"
+    assert f"{values['hamming_loss']:.3f}" in next(x for x in lines if x.startswith("hamming_loss"))
+    # Two cells a character: such a line is as wide as the others, in fewer characters.
+    assert len(lines[1]) - len(lines[5]) == 2
+    assert f"{values['f1/micro']:.5f}" in values.table(digits=5)
+
+
+def test_a_report_with_names_goes_through_jit_pickle_and_bootstrap():
+    scores, labels, decisions = data()
+
+    @jax.jit
+    def inside(*x):
+        values = m.report(*x, k=(1,), label_names=NAMES)
+        assert "Tracer" in str(values)
+        return values
+
+    outside = m.report(scores, labels, decisions, k=(1,), label_names=NAMES)
+    again = inside(scores, labels, decisions)
+    assert isinstance(again, m.Report)
+    assert again.label_names == NAMES
+    for values in (again, pickle.loads(pickle.dumps(outside)), jax.tree.map(lambda x: x, outside)):
+        assert str(values) == str(outside)
+    estimates = m.report(
+        scores, labels, decisions, k=(1,), label_names=NAMES, bootstrap=20, key=jax.random.key(0)
+    )
+    estimate = estimates["f1/per_label"]
+    np.testing.assert_allclose(estimate.value, outside["f1/per_label"], rtol=1e-5)
+    assert estimate.low.shape == (6,)
+    assert (estimate.low <= estimate.high).all()
+    first = tuple(float(x[2]) for x in estimate)
+    assert "{:.3f} [{:.3f}, {:.3f}]".format(*first) in str(estimates).splitlines()[3]
+
+
+def test_one_string_is_not_a_sequence_of_names():
+    with pytest.raises(TypeError, match="got the one string 'abcdef'"):
+        m.report(*data(), label_names="abcdef")
+
+
+def test_the_page_on_metrics_shows_what_comes_out():
+    page = pathlib.Path(__file__).parents[2] / "docs" / "metrics.md"
+    assert doctest.testfile(str(page), module_relative=False).failed == 0

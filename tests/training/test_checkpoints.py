@@ -1,5 +1,7 @@
 """Checkpoints: bit-exact, of one configuration, and intact or not used."""
 
+import errno
+import resource
 import sys
 
 import flax.linen as nn
@@ -419,3 +421,49 @@ def test_mistakes(state, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "orbax.checkpoint", None)
     with pytest.raises(ImportError, match="pip install 'sigmoidf1-jax\\[experiments\\]'"):
         Checkpointer(tmp_path, CONFIG)
+
+
+def test_fields_that_may_differ_are_kept_but_not_compared(state, tmp_path):
+    saved(tmp_path, state, [3])
+    longer = {**CONFIG, "rate": 0.2}
+    with pytest.raises(ValueError, match=r"rate is 0\.1 there and 0\.2 here"):
+        Checkpointer(tmp_path, longer)
+    checkpoints = Checkpointer(tmp_path, longer, may_differ=("rate",))
+    assert checkpoints.saved_config == {"loss": "soft_f1", "hidden": [8, 4], "rate": 0.1}
+    checkpoints.save(at(state, 4))
+    checkpoints.close()
+    assert Checkpointer(tmp_path, longer, may_differ=("rate",)).saved_config["rate"] == 0.2
+    assert Checkpointer(tmp_path / "new", longer).saved_config is None
+
+
+def test_a_full_disk_is_an_error_that_says_so_and_keeps_what_is_there(state, tmp_path):
+    saved(tmp_path, state, [1], [0.5])
+    checkpoints = Checkpointer(tmp_path, CONFIG)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def save_and_close(metrics):
+        checkpoints.save(at(state, 2), None, metrics)
+        checkpoints.close()
+
+    for metrics in (None, {"micro_f1": 0.6}):
+        # Writing fails in the background or at once, as on a full disk.
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+        try:
+            with pytest.raises(OSError, match="File too large") as full:
+                save_and_close(metrics)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        assert full.value.errno == errno.EFBIG
+        assert checkpoints.last_step == 1
+        checkpoints = Checkpointer(tmp_path, CONFIG)
+        assert int(checkpoints.restore(state)[0].step) == 1
+        assert int(checkpoints.restore_best(state)[0].step) == 1
+    checkpoints.save(at(state, 2), None, {"micro_f1": 0.6})
+    checkpoints.close()
+    assert int(Checkpointer(tmp_path, CONFIG).restore_best(state)[0].step) == 2
+
+
+def test_a_folder_that_orbax_could_not_read_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"folder must be a path without \[ \*, which Orbax"):
+        Checkpointer(tmp_path / "run [*]", CONFIG)
+    assert not list(tmp_path.iterdir())
