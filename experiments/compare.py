@@ -16,19 +16,24 @@ from experiments import (
     code,
     datasets,
     evaluation,
+    figures,
     interrupts,
+    metric_plots,
     plots,
     report,
     significance,
     storage,
 )
 from experiments.cache import Entry, Record
+from experiments.datasets import card
 from experiments.datasets.dataset import fingerprint
 from experiments.decision_rules import DEFAULT, ORACLE, RULES, UNTUNED
 from experiments.errors import UserError
-from experiments.evaluation import METRICS
+from experiments.evaluation import METRICS, Part
 from experiments.problem import Problem, dense, describe, describe_split, make_problem
+from experiments.report import RANKED_BY
 from experiments.systems import BASELINE, MAIN_SYSTEMS, SYSTEMS
+from experiments.terminal import say
 from experiments.tuning import (
     REFERENCES,
     Plan,
@@ -37,8 +42,11 @@ from experiments.tuning import (
     reference,
     train_system,
 )
+from sigmoidf1_jax import decisions
 
 SCHEMA = 1
+# The decision rule with which validation chooses a network.
+CHOOSING = "global"
 QUICK_LOSSES = (BASELINE, "macro_soft_f1", "sigmoid_f1")
 # What of the progress a reference is that is not fitted; a loss or a fitted one is 1.
 INSTANT = 0.02
@@ -162,11 +170,13 @@ def run(options: Compare, console: Console | None = None) -> pathlib.Path:
     name = storage.digest({**config, "versions": versions})
     folder = storage.prepare_folder(options.output / dataset.name / name)
     problem = make_problem(dataset, options.seeds)
-    about = {**describe(dataset), **describe_split(problem)}
+    about = {**describe(dataset), **describe_split(problem), "leak": card.leak(dataset)}
+    about["warnings"] = _warnings(about)
     systems = storage.prepare_folder(options.output / dataset.name / "systems")
     with storage.locked(systems):
-        for line in about["lacking"]:
-            _say(console, line)
+        say(console, f"{dataset.name}: {dataset.source}")
+        for line in about["warnings"]:
+            say(console, line)
         entries = {
             system: Entry(
                 systems,
@@ -181,7 +191,7 @@ def run(options: Compare, console: Console | None = None) -> pathlib.Path:
                         **determines(system, options.plan()),
                     }
                 ),
-                lambda line: _say(console, line),
+                lambda line: say(console, line),
             )
             for system in (*REFERENCES, *options.losses)
         }
@@ -193,15 +203,20 @@ def run(options: Compare, console: Console | None = None) -> pathlib.Path:
             "versions": versions,
             "rows": make_rows(records),
         }
-        _write(folder, results, records)
+        _write(folder, results, records, _chosen(entries, records, problem))
     console.print(report.rich_table(results, console.width), markup=False, highlight=False)
-    _say(console, f"{folder}/report.html  ({time.monotonic() - started:.0f} s)")
+    say(console, f"{folder}/report.html  ({time.monotonic() - started:.0f} s)")
     return folder
 
 
-def _say(console: Console, line: str) -> None:
-    # Names are the user's: brackets in them are no markup.
-    console.print(line, soft_wrap=True, markup=False, highlight=False)
+def _warnings(about: dict[str, Any]) -> list[str]:
+    """What a reader of the results should know of the split, in lines."""
+    leak = about["leak"]
+    known = leak is not None and leak["features"] > 0
+    return [
+        *about["lacking"],
+        *([f"test examples in train: {card.leak_in_words(leak)}"] if known else []),
+    ]
 
 
 def _records(
@@ -221,7 +236,7 @@ def _records(
     }
     records: dict[str, Record] = {}
     width = max(map(len, entries))
-    _say(console, report.live_header(width))
+    say(console, report.live_header(width))
     with rich.progress.Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("", total=sum(shares.values()))
         before = 0.0
@@ -235,7 +250,7 @@ def _records(
             before += shares[name]
             progress.update(task, completed=before)
             records[name] = record
-            _say(progress.console, report.live_rows(name, record, resumed, width))
+            say(progress.console, report.live_rows(name, record, resumed, width))
     return records
 
 
@@ -293,18 +308,49 @@ def _values(rules: Sequence[str], validation: Any, test: Any) -> dict[str, Any]:
     return found
 
 
-def _write(folder: pathlib.Path, results: dict[str, Any], records: dict[str, Record]) -> None:
-    """Everything that a run writes besides the systems.
+def _chosen(
+    entries: dict[str, Entry], records: dict[str, Record], problem: Problem
+) -> dict[str, bytes]:
+    """Figures of one network, as PNG: the one that validation chooses, on the first seed's test.
 
-    A figure from validation or test scores is drawn here: `Entry.parts` has those of a system.
+    There are none of a network whose scores are too large to be kept.
     """
+
+    def on_validation(name: str) -> float:
+        of = records[name]["values"][CHOOSING]["validation"]
+        means = [significance.mean_and_deviation(storage.numbers(of[m]))[0] for m in RANKED_BY]
+        return -math.inf if any(map(math.isnan, means)) else sum(means)
+
+    name = max((name for name in records if name in SYSTEMS), key=on_validation)
+    parts = entries[name].parts(problem)
+    if parts is None:
+        return {}
+    # Of the runs that are selected for a tuned threshold.
+    validation, test = (Part(*(x[0] for x in part[1])) for part in parts)
+    decision = decisions.global_threshold(
+        validation.scores, validation.labels, where=validation.where
+    )
+    drawn = metric_plots.all_figures(*test, decision(test.scores))
+    drawn.pop("threshold_curves")  # it is drawn of every system
+    for figure in drawn.values():
+        figure.suptitle(f"{name}, chosen on validation; one threshold, first seed", fontsize=9)
+    return {f"chosen_{title}": figures.png(figure) for title, figure in drawn.items()}
+
+
+def _write(
+    folder: pathlib.Path,
+    results: dict[str, Any],
+    records: dict[str, Record],
+    chosen: dict[str, bytes],
+) -> None:
+    """Everything that a run writes besides the systems."""
     storage.write_json(folder / "results.json", results)
     storage.write_text(folder / "table.md", report.markdown(results))
-    figures = plots.all_figures(records)
+    drawn = {**plots.all_figures(records), **chosen}
     pictures = storage.prepare_folder(folder / "figures")
-    for name, png in figures.items():
+    for name, png in drawn.items():
         storage.write_bytes(pictures / f"{name}.png", png)
-    storage.write_text(folder / "report.html", report.html(results, figures))
+    storage.write_text(folder / "report.html", report.html(results, drawn))
 
 
 def _test(record: Record, decision: str) -> dict[str, list[float]]:

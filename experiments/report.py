@@ -181,7 +181,7 @@ def _title(results: dict[str, Any]) -> str:
 def markdown(results: dict[str, Any]) -> str:
     """Both tables as Markdown, all rows, in the order of systems and decisions."""
     parts = [f"{_title(results)}\n"]
-    parts += [f"{line[0].upper()}{line[1:]}\n" for line in results["dataset"]["lacking"]]
+    parts += [f"{line[0].upper()}{line[1:]}\n" for line in results["dataset"]["warnings"]]
     for metrics in (MAIN_METRICS, MORE_METRICS):
         header = ["system", "decision", *metrics.values()]
         rows = [[*key, *values] for key, values in _cells(results, metrics).items()]
@@ -204,7 +204,7 @@ def html(results: dict[str, Any], figures: dict[str, bytes]) -> str:
     """One HTML file with tables, figures and configuration, and no external reference."""
     title = html_escape.escape(_title(results))
     body = [f"<h1>{html_escape.escape(results['dataset']['name'])}</h1><p>{title}</p>"]
-    body += [f"<p>{html_escape.escape(line)}</p>" for line in results["dataset"]["lacking"]]
+    body += [f"<p>{html_escape.escape(line)}</p>" for line in results["dataset"]["warnings"]]
     for metrics in (MAIN_METRICS, MORE_METRICS):
         body.append(_html_table(results, metrics))
     body.append(f"<p>{html_escape.escape(_note(results))} Bold: the best mean of a column.</p>")

@@ -466,6 +466,7 @@ def _run(setup: Setup, folder: pathlib.Path, console: Console, stops: interrupts
             examples.set_state(data_state)
             say(console, f"going on after step {int(state.step)}")
         done = int(state.step)
+        say(console, f"{setup.problem.dataset.name}: {setup.problem.dataset.source}")
         predictor = Predictor(
             setup.model,
             setup.system.scores,

@@ -125,6 +125,10 @@ def test_report_is_one_self_contained_file_with_every_figure(folder):
     text = (folder / "report.html").read_text()
     figures = sorted(p.stem for p in (folder / "figures").glob("*.png"))
     assert figures == [
+        "chosen_f1_by_frequency",
+        "chosen_precision_recall",
+        "chosen_reliability",
+        "chosen_roc",
         "label_counts",
         "learning_curves",
         "scores",
