@@ -69,7 +69,7 @@ def test_prepare_and_list(table, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["prepare", "nothing.csv"], "unknown data set 'nothing.csv'; known: "),
+        (["prepare", "nothing.csv"], "there is no file or folder nothing.csv"),
         (["describe", "{table}"], "{table}: which columns are labels? pass --labels"),
         (["prepare", "{table}", "--labels", "q"], "{table} has no column 'q' (--labels)"),
         (["prepare", "yeast", "--text", "t"], "--text means nothing for the data set yeast"),
