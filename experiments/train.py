@@ -691,7 +691,7 @@ def judge(
         "labels": _of_labels(problem.dataset.label_names, test, decided),
     }
     # A record never fails for a metric that nothing defines.
-    return Judged(training_log.plain(result), test, decided)
+    return Judged(storage.plain(result), test, decided)
 
 
 def _of_labels(names: Sequence[str], test: Part, decided: Any) -> list[dict[str, Any]]:

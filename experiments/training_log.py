@@ -89,7 +89,7 @@ class Log:
 
     def _write(self, record: dict[str, Any]) -> None:
         if self._file is not None:
-            self._file.write(json.dumps(plain(record), allow_nan=False) + "\n")
+            self._file.write(json.dumps(storage.plain(record), allow_nan=False) + "\n")
         if self._events is not None:
             step = record["step"]
             for name in record.keys() - {"step", "epoch", "validation"}:
@@ -131,15 +131,6 @@ class _Events:
     def _write(self, **fields: Any) -> None:
         event = self._event(wall_time=time.time(), **fields)
         self._file.write(event.SerializeToString())
-
-
-def plain(value: Any) -> Any:
-    """The value as JSON has it: None in place of what is undefined, NaN or infinite."""
-    if isinstance(value, dict):
-        return {key: plain(x) for key, x in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(x) for x in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def read(path: pathlib.Path) -> list[dict[str, Any]]:

@@ -266,7 +266,7 @@ def test_a_record_has_null_where_a_metric_is_undefined(tmp_path, whole):
     where, decided = np.array([[1, 1, 0]] * 2, bool), np.array([[1, 0, 0]] * 2, bool)
     part = train.Part(labels.astype(np.float32), labels, where)
     nothing = dict.fromkeys(("f1", "precision", "recall"))
-    assert training_log.plain(train._of_labels("abc", part, decided)) == [
+    assert storage.plain(train._of_labels("abc", part, decided)) == [
         {"label": "a", "frequency": 0.0, "f1": 0.0, "precision": 0.0, "recall": None},
         {"label": "b", "frequency": 1.0, "f1": 0.0, "precision": None, "recall": 0.0},
         {"label": "c", "frequency": None, **nothing},
