@@ -1,10 +1,21 @@
-"""Shared fixtures: the folder with real data and golden vectors, where a checkout has it."""
+"""Compilation for tests, and the folder with real data and golden vectors, where there is one."""
 
 import functools
 import os
 import pathlib
+import sys
 
 import pytest
+
+# Most of the time of a test is that of compiling small programs: LLVM's optimisations cost more
+# than they save, and programs of earlier runs are kept. Both before JAX is imported, here and in
+# the processes that tests start.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+os.environ.setdefault(
+    "JAX_COMPILATION_CACHE_DIR", str(pathlib.Path(__file__).parents[1] / ".pytest_cache" / "jax")
+)
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 SHARED = pathlib.Path(
     os.environ.get("SIGMOIDF1_SHARED", pathlib.Path(__file__).parents[2] / "shared")
@@ -25,3 +36,13 @@ def goldens():
             return dict(file)
 
     return load
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _forget_compiled_programs():
+    """Every program holds some memory maps, of which a process may have some 65,000."""
+    yield
+    # Tests that never import JAX should not do so here.
+    jax = sys.modules.get("jax")
+    if jax is not None:
+        jax.clear_caches()
