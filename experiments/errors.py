@@ -18,6 +18,10 @@ class Stopped(Exception):
         self.code = code
 
 
+class DiskFull(Stopped):
+    """A file that could not be written for want of room; raised from the system's error."""
+
+
 def listed(names: Sequence[str], most: int = 8) -> str:
     """Names for a message: the first of them, long ones cut."""
     shown = [name if len(name) <= 40 else f"{name[:37]}..." for name in names[:most]]

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from experiments.errors import Stopped, UserError
+from experiments.errors import DiskFull, UserError
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "scikit-learn", "river")
 
@@ -87,13 +87,13 @@ def _writing(path: pathlib.Path) -> Iterator[None]:
     """Says in one line what cannot be written, and why.
 
     Raises:
-      Stopped: there is no room; what a run did so far is kept.
+      DiskFull: there is no room; what a run did so far is kept.
     """
     try:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise Stopped(
+            raise DiskFull(
                 f"cannot write {path}: {error.strerror}; what is done is kept, the same command "
                 "goes on",
                 1,
@@ -105,7 +105,7 @@ def write_bytes(path: pathlib.Path, data: bytes) -> None:
     """Writes a whole file or nothing: to a temporary file beside it, then renamed.
 
     Raises:
-      Stopped: the disk is full.
+      DiskFull: the disk is full.
     """
     with _writing(path):
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")

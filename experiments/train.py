@@ -44,7 +44,7 @@ from experiments import (
 from experiments.batches import Source
 from experiments.datasets.dataset import Rows, fingerprint
 from experiments.decision_rules import UNTUNED
-from experiments.errors import Stopped, UserError
+from experiments.errors import DiskFull, Stopped, UserError
 from experiments.evaluation import Part
 from experiments.predictor import Predictor
 from experiments.problem import Problem, dense, describe, make_problem
@@ -428,8 +428,9 @@ def _writing(folder: pathlib.Path) -> Iterator[None]:
     """Says in one line that the folder cannot be written, for instance to a full disk."""
     try:
         yield
-    except OSError as error:
-        reason = error.strerror or str(error)
+    except (OSError, DiskFull) as error:
+        cause = error.__cause__ if isinstance(error, DiskFull) else error
+        reason = getattr(cause, "strerror", None) or str(error)
         raise Stopped(f"stopped: cannot write to {folder}: {reason}; {_kept(folder)}", 1) from error
 
 
