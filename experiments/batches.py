@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from experiments.datasets.dataset import Rows
+from experiments.problem import fill_in
 from sigmoidf1_jax.training import Batch
 
 
@@ -28,7 +29,7 @@ class Source(NamedTuple):
         used: Any = (rows >= 0)[:, None]
         features = self.features[rows]
         if self.fill is not None:
-            features = np.where(np.isnan(features), self.fill, features)
+            features = fill_in(features, self.fill)
         inputs = np.where(used, (features - self.shift) * self.scale, np.float32(0))
         return Batch(inputs, self.labels[rows] & used, self.where[rows] & used)
 

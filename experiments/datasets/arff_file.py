@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from experiments.datasets.cells import is_blank, number, truth
+from experiments.datasets.cells import LARGEST, is_blank, number, truth
 from experiments.datasets.dataset import check_memory
 from experiments.datasets.files import lines
 from experiments.errors import UserError, listed
@@ -33,7 +33,6 @@ _ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
 # MEKA keeps its options in the relation's name, after a colon.
 _MEKA = re.compile(r"(?:^|\s)-C\s+(-?\d+)", re.ASCII)
 _NUMERIC = ("numeric", "real", "integer")
-_LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -313,7 +312,7 @@ def _number(cell: str) -> float:
         value = float(cell)
     except ValueError:
         value = math.nan
-    if -_LARGEST <= value <= _LARGEST and "_" not in cell and cell.isascii():
+    if -LARGEST <= value <= LARGEST and "_" not in cell and cell.isascii():
         return value
     return _other_number(cell)
 
@@ -324,8 +323,8 @@ def _other_number(cell: str) -> float:
         if is_blank(cell) or cell == "<null>":
             return np.nan
         raise _Refused("expected a number")
-    if abs(value) > _LARGEST:
-        raise _Refused(f"expected a number up to {_LARGEST:.3g}")
+    if abs(value) > LARGEST:
+        raise _Refused(f"expected a number up to {LARGEST:.3g}")
     return value
 
 

@@ -10,6 +10,11 @@ from typing import Any
 _NOT_KNOWN = frozenset(("", "?", "na", "n/a", "nan", "null", "none"))
 _WORDS = {"false": False, "no": False, "f": False, "n": False}
 _WORDS |= {"true": True, "yes": True, "t": True, "y": True}
+EXACT = 2**53
+"""Whole numbers above have lost their last digits as floats: different ones have become one."""
+LARGEST = 3.4028234663852886e38
+"""The largest number of float32, in which features are held."""
+
 # Python's own reading takes 1_0 for 10, and digits of any script.
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.ASCII | re.IGNORECASE)
 

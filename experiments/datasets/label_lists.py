@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from experiments.datasets.cells import is_blank, number
+from experiments.datasets.cells import EXACT, is_blank, number
 from experiments.datasets.dataset import label_array
 from experiments.errors import UserError
 
@@ -23,8 +23,6 @@ Fail = Callable[[int, str], UserError]
 _NOTHING = ("NA", "N/A", "na", "n/a", "nan", "NaN", "null", "NULL", "None", "<NA>")
 _BRACKETS = ("[]", "()", "{}")
 _OTHER_SEPARATORS = ("|", ";", "\t")
-# Floats above have lost their last digits: different numbers have become one.
-_EXACT = 2**53
 
 
 class LabelLists(NamedTuple):
@@ -206,7 +204,7 @@ def _names(rows: Sequence[list[Any] | None], fail: Fail) -> list[set[str]]:
                 f"a negative number (--negative {item} if it says that the label does not hold)",
             )
         rounded = isinstance(item, float) or (text and re.search("[.e]", item, re.IGNORECASE))
-        if value is not None and rounded and abs(value) > _EXACT and (numeric or not text):
+        if value is not None and rounded and abs(value) > EXACT and (numeric or not text):
             raise fail(row, f"a float above 2^53, {item}, which has lost digits,")
         if isinstance(item, bool) or (value is None and not text):
             raise fail(row, f"{item}, unless all lists are 0 and 1 of one length,")

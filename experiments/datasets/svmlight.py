@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from experiments.datasets.cells import EXACT
 from experiments.datasets.cells import number as number_in
 from experiments.datasets.dataset import Dataset, check_memory, label_array
 from experiments.datasets.files import lines
@@ -14,8 +15,6 @@ from experiments.errors import UserError
 _HEADER = re.compile(r"\s*(\d+)\s+(\d+)\s+(\d+)\s*", re.ASCII)
 _WHOLE = re.compile(r"[-+]?\d+", re.ASCII)
 _INDEX = re.compile(r"[-+]?\d{1,18}", re.ASCII)
-# Floats above have lost their last digits: different labels have become one.
-_EXACT = 2**53
 
 
 def svmlight(path: pathlib.Path, name: str, negative: str | None = None) -> Dataset:
@@ -110,7 +109,7 @@ def _label(text: str, place: str) -> str:
         )
     if _WHOLE.fullmatch(text):  # of any size: no float would keep all digits
         return str(int(text))
-    if value > _EXACT:
+    if value > EXACT:
         raise UserError(f"{place}: label {text}; numbers above 2^53 lose digits as floats")
     return str(int(value))
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from experiments.datasets.cells import is_blank, is_word_of_truth, number, truth
+from experiments.datasets.cells import LARGEST, is_blank, is_word_of_truth, number, truth
 from experiments.datasets.dataset import Dataset, Rows, check_memory
 from experiments.datasets.files import lines, without_compression
 from experiments.datasets.label_lists import label_lists
@@ -37,7 +37,6 @@ _LOOK_AHEAD = 20
 # What pandas calls index columns that it wrote without a name, or with reset_index.
 _UNNAMED = re.compile(r"Unnamed: \d+(\.\d+)*|__index_level_\d+__")
 _COUNTERS = ("index", "level_0", "id")
-_LARGEST = float(np.finfo(np.float32).max)
 
 # Texts are longer than the 131,072 characters after which Python's reader gives up.
 csv.field_size_limit(2**31 - 1)
@@ -369,7 +368,7 @@ def _features(
             cell = found.columns[name][i]
             if value is None and is_blank(cell) and options.impute:
                 values[i] = float("nan")
-            elif value is None or abs(value) > _LARGEST:
+            elif value is None or abs(value) > LARGEST:
                 fill = ", --impute fills blank ones" if is_blank(cell) else ""
                 raise found.fail(
                     i,

@@ -22,6 +22,7 @@ from experiments.figures import png
 from experiments.problem import Problem, dense, describe, make_problem
 from experiments.significance import mean_and_deviation
 from experiments.systems import System
+from experiments.terminal import say
 from sigmoidf1_jax.training import moving
 
 RULES = ("fixed", "global")
@@ -110,16 +111,14 @@ def run(options: BatchSize, console: Console | None = None) -> pathlib.Path:
     problem = make_problem(dataset, options.seeds)
     rows = [{"variant": "all_positive", "size": None, "values": _all_positive(problem, options)}]
     with storage.locked(cells), Progress(console=console, transient=True) as progress:
-        say = functools.partial(
-            progress.console.print, soft_wrap=True, markup=False, highlight=False
-        )
+        tell = functools.partial(say, progress.console)
         total = len(VARIANTS) * len(options.sizes)
         task = progress.add_task("", total=total)
         for size in options.sizes:
             for name, variant in VARIANTS.items():
                 progress.update(task, description=f"{name}, batches of {size}")
                 path = cells / f"{name}_{size}.json"
-                values = storage.read_cell(path, say)
+                values = storage.read_cell(path, tell)
                 if values is None:
                     values = _train(variant, problem, options, size)
                     storage.write_json(path, values)
@@ -135,7 +134,7 @@ def run(options: BatchSize, console: Console | None = None) -> pathlib.Path:
     storage.write_text(folder / "table.md", markdown(results))
     storage.write_bytes(folder / "batch_size.png", png(figure(rows)))
     console.print(_table(rows))
-    console.print(f"{folder}/table.md", soft_wrap=True, markup=False, highlight=False)
+    say(console, f"{folder}/table.md")
     return folder
 
 

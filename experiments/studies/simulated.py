@@ -26,6 +26,7 @@ from experiments.figures import png
 from experiments.problem import Problem, describe, make_problem
 from experiments.significance import mean_and_deviation
 from experiments.systems import BASELINE, MAIN_SYSTEMS
+from experiments.terminal import say
 
 # One parameter at a time away from the first.
 SIMULATIONS: dict[str, dict[str, Any]] = {
@@ -147,9 +148,7 @@ def run(options: SimulatedStudy, console: Console | None = None) -> pathlib.Path
     rows: list[dict[str, Any]] = []
     about = {}
     with storage.locked(cells), Progress(console=console, transient=True) as progress:
-        say = functools.partial(
-            progress.console.print, soft_wrap=True, markup=False, highlight=False
-        )
+        tell = functools.partial(say, progress.console)
         task = progress.add_task("", total=len(data) * (2 + len(options.losses)))
         for name, (dataset, posteriors) in data.items():
             problem = make_problem(dataset, options.seeds)
@@ -157,7 +156,7 @@ def run(options: SimulatedStudy, console: Console | None = None) -> pathlib.Path
             for system in ("bayes", FLOOR, *options.losses):
                 progress.update(task, description=f"{system} on {name}")
                 path = cells / f"{name}_{system}.json"
-                values = storage.read_cell(path, say)
+                values = storage.read_cell(path, tell)
                 if values is None:
                     values = (
                         {"optimal": optimum(problem, posteriors)}
@@ -175,7 +174,7 @@ def run(options: SimulatedStudy, console: Console | None = None) -> pathlib.Path
     storage.write_text(folder / "table.md", markdown(results))
     storage.write_bytes(folder / "distance.png", png(figure(rows)))
     console.print(_table(rows))
-    console.print(f"{folder}/table.md", soft_wrap=True, markup=False, highlight=False)
+    say(console, f"{folder}/table.md")
     return folder
 
 
