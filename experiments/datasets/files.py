@@ -1,6 +1,7 @@
 """Text files, plain or compressed, line by line."""
 
 import bz2
+import csv
 import gzip
 import lzma
 import pathlib
@@ -13,6 +14,10 @@ from experiments.errors import UserError
 
 OPENERS: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 """How files are opened that are compressed, by the end of their name."""
+
+# Texts are longer than the 131,072 characters after which Python's reader of CSV gives up; here,
+# as whoever reads CSV takes its lines from this file.
+csv.field_size_limit(2**31 - 1)
 
 # Old spreadsheets end lines with a carriage return alone.
 _LONE_RETURN = re.compile(r"(?<=\r)(?!\n)")

@@ -38,9 +38,6 @@ _LOOK_AHEAD = 20
 _UNNAMED = re.compile(r"Unnamed: \d+(\.\d+)*|__index_level_\d+__")
 _COUNTERS = ("index", "level_0", "id")
 
-# Texts are longer than the 131,072 characters after which Python's reader gives up.
-csv.field_size_limit(2**31 - 1)
-
 
 @dataclasses.dataclass(frozen=True)
 class Table:

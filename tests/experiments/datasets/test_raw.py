@@ -6,6 +6,8 @@ import hashlib
 import http.server
 import io
 import pathlib
+import subprocess
+import sys
 import tarfile
 import threading
 import zipfile
@@ -160,3 +162,13 @@ def test_a_digest_ignores_order_and_sees_names_and_contents():
     a, b = ("a", b"1"), ("b", b"2")
     assert raw.digest([a, b]) == raw.digest([b, a])
     assert len({raw.digest(c) for c in ([a], [a, b], [("c", b"1")], [("a", b"3")])}) == 4
+
+
+def test_cells_of_any_length_whatever_else_is_imported(tmp_path):
+    (tmp_path / "t.csv").write_text(f"text\n{'word ' * 40_000}\n")
+    code = "import pathlib, sys; from experiments.datasets import raw; "
+    code += "print(len(next(raw.csv_rows(pathlib.Path(sys.argv[1])))[1]['text']))"
+    command = [sys.executable, "-c", code, str(tmp_path / "t.csv")]
+    # `experiments.datasets` itself does not read tables before it is asked to.
+    found = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert found.stdout == "200000\n"
