@@ -40,15 +40,21 @@ class Bound(Plain):
 
 def bind(function: Callable[..., Any], **hyper: Any) -> Bound:
     """Binds keyword hyperparameters: strings, bools, None and functions become static."""
-    return Bound(
-        function,
-        {k: number(v) for k, v in hyper.items() if not is_choice(v)},
-        tuple((k, v) for k, v in hyper.items() if is_choice(v)),
-    )
+    parameters, choices = {}, []
+    for name, value in hyper.items():
+        if type(value) is float:  # as `number` would leave it
+            parameters[name] = value
+        elif is_choice(value):
+            choices.append((name, value))
+        else:
+            parameters[name] = number(value)
+    return Bound(function, parameters, tuple(choices))
 
 
 def as_bound(function: Callable[..., Any]) -> Callable[..., Any]:
     """A user's callable as a pytree; callables that are pytrees already pass through."""
+    if isinstance(function, Bound):
+        return function
     if isinstance(function, functools.partial):
         if function.args:
             raise TypeError(

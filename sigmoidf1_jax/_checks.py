@@ -48,9 +48,9 @@ def check_value(predicate: Callable[[], Array], *arrays: Any, message: str) -> N
     `arrays` are the caller's that the predicate looks at; None is passed over.
     """
     # No process holds all values of an array that spans hosts: there only checkify can look.
-    concrete = [x for x in arrays if not isinstance(x, jax.core.Tracer)]
-    if not all(getattr(x, "is_fully_addressable", True) for x in concrete):
-        return
+    for x in arrays:
+        if not isinstance(x, jax.core.Tracer) and not getattr(x, "is_fully_addressable", True):
+            return
     # Inside jit an operation on concrete arrays is traced too, unless told to run now.
     with jax.ensure_compile_time_eval():
         fine = predicate()

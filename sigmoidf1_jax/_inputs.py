@@ -297,6 +297,12 @@ def check_hyperparameter(
 
     `nan` allows NaN as well. Under checkify traced values are checked too.
     """
+    if type(value) is float:
+        # Most are Python's: no arrays, and none of their calls, for those that are fine.
+        inside = (low is None or value >= low) and (high is None or value <= high)
+        inside = inside and (above is None or value > above) and (below is None or value < below)
+        if (inside and math.isfinite(value)) or (nan and math.isnan(value)):
+            return
     traced = isinstance(value, jax.core.Tracer)
     if not traced and not isinstance(value, jax.Array):
         # As NumPy's: a check of a Python number should not cost a call of XLA.
@@ -335,7 +341,7 @@ def per_label(name: str, value: Any, like: Array, **limits: Any) -> Array:
     """
     if limits:
         check_hyperparameter(name, value, **limits)
-    value = jnp.asarray(as_array(value, name), like.dtype)
+    value = jnp.asarray(value if type(value) is float else as_array(value, name), like.dtype)
     if value.shape not in ((), like.shape[-1:]):
         raise ValueError(
             f"{name} must be a scalar or have shape [num_labels] = {like.shape[-1:]}, "

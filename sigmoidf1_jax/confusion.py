@@ -140,8 +140,8 @@ def floating_counts(counts: Confusion) -> tuple[Array, Array, Array, Array]:
         for x in (counts.tp, counts.fp, counts.fn, counts.tn)
     ]
     dtype = jnp.result_type(float, *{x.dtype for x in parts})
-    tp, fp, fn, tn = (x.astype(dtype) for x in parts)
-    return tp, fp, fn, tn
+    tp, fp, fn, tn = parts
+    return tp.astype(dtype), fp.astype(dtype), fn.astype(dtype), tn.astype(dtype)
 
 
 # Jitted, because an eager loop over blocks compiles anew at every call.

@@ -5,14 +5,7 @@ return a scalar, or [num_labels] for `average=None`. `objectives` has the same l
 that trainers can hold.
 """
 
-from sigmoidf1_jax.losses.across_examples import (
-    auc_margin,
-    average_precision,
-    f_bound,
-    precision_at_recall,
-    recall_at_precision,
-)
-from sigmoidf1_jax.losses.confusion_based import (
+from sigmoidf1_jax.losses.confusion import (
     any_loss,
     balanced_accuracy,
     double_soft_f1,
@@ -34,6 +27,13 @@ from sigmoidf1_jax.losses.cost_sensitive import (
 from sigmoidf1_jax.losses.counts import (
     cross_entropy_with_count,
     label_count,
+)
+from sigmoidf1_jax.losses.curves import (
+    auc_margin,
+    average_precision,
+    f_bound,
+    precision_at_recall,
+    recall_at_precision,
 )
 from sigmoidf1_jax.losses.pointwise import (
     asymmetric,

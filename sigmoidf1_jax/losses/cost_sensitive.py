@@ -1,134 +1,34 @@
 """F-beta and Jaccard as weighted cross-entropies whose weights follow the running score."""
 
-import dataclasses
-import functools
-from typing import Any, Literal
+from typing import Literal
 
-import jax
-import jax.numpy as jnp
 from jax.typing import ArrayLike
-from jaxtyping import Array
+from jaxtyping import Array, Float
 
-from sigmoidf1_jax import _inputs, _safe, averaging, scores
-from sigmoidf1_jax._bound import Bound, bind
-from sigmoidf1_jax._inputs import Labels, Logits, Weights, Where, per_label
-from sigmoidf1_jax._plain import number
-from sigmoidf1_jax.confusion import Confusion, soft_confusion
-from sigmoidf1_jax.losses._define import stateful
-from sigmoidf1_jax.objective import StatefulObjective, Statistics
-from sigmoidf1_jax.surrogates import Surrogate, hard
-
-# Half an example of each kind: F1 starts at 1/2, Jaccard at 1/3, and the first batches overrule it.
-_PRIOR = 0.5
-
-# Far below what one entry of a batch adds: (1 - decay) for any decay of use.
-_FADED = 1e-6
+from sigmoidf1_jax import objectives
+from sigmoidf1_jax._inputs import Labels, Logits, Weights, Where
+from sigmoidf1_jax.confusion import Confusion
+from sigmoidf1_jax.losses._state import with_init
+from sigmoidf1_jax.objective import AxisName
+from sigmoidf1_jax.objectives.cost_sensitive import CostSensitive
+from sigmoidf1_jax.surrogates import Surrogate
 
 
-def _init(num_labels: int) -> Confusion:
-    """Running counts of `num_labels` labels: half an example of each kind."""
-    return Confusion(*(jnp.full(num_labels, _PRIOR) for _ in range(4)))
-
-
-@functools.partial(
-    jax.tree_util.register_dataclass,
-    data_fields=["score", "positive_weight", "decay", "level", "surrogate"],
-    meta_fields=["average"],
-)
-@dataclasses.dataclass(frozen=True, repr=False)
-class CostSensitive(StatefulObjective):
-    """See `cost_sensitive_f_beta`.
-
-    `score` is N / D; N - level * D is, up to a constant, `positive_weight(level)` times the true
-    positives minus `level` times the false positives.
-    """
-
-    score: Bound
-    positive_weight: Bound
-    decay: ArrayLike
-    level: ArrayLike | None
-    surrogate: Surrogate
-    average: Literal["macro", "micro"]
-
-    init = staticmethod(_init)
-
-    def statistics(
-        self, logits: Logits, labels: Labels, *, where: Where = None, weights: Weights = None
-    ) -> Statistics:
-        z, y, w = _inputs.prepare(logits, labels, where, weights)
-        axes = averaging.leading_axes(z)
-        decisions = jax.lax.stop_gradient(self.surrogate(z))
-        return (
-            jnp.sum(w * y * jax.nn.softplus(-z), axes),
-            jnp.sum(w * (1 - y) * jax.nn.softplus(z), axes),
-            soft_confusion(decisions, y, w, axes),
-        )
-
-    def value(self, statistics: Statistics, state: Confusion, **_: Any) -> tuple[Array, Confusion]:
-        positive, negative, counts = statistics
-        decay = jnp.asarray(self.decay, jnp.float32)
-
-        def moved(old: Array, new: Array) -> Array:
-            return (decay * old + (1 - decay) * new).astype(old.dtype)
-
-        state = _held_up(jax.tree.map(moved, state, counts))
-        level = self.level_of(state).astype(positive.dtype)
-        total = jnp.sum(self.positive_weight(level) * positive + level * negative)
-        weight = jnp.sum(counts.tp + counts.fp + counts.fn + counts.tn)
-        return _safe.ratio(total, weight), state
-
-    def level_of(self, state: Confusion) -> Array:
-        """The score of the running counts, [num_labels] or []; `level` if that is given."""
-        if self.level is not None:
-            return per_label("level", self.level, state.tp)
-        return self.score(averaging.pool(state) if self.average == "micro" else state)
-
-
-def _cost_sensitive(
-    score: Bound,
-    positive_weight: Bound,
-    decay: ArrayLike,
-    level: ArrayLike | None,
-    surrogate: Surrogate | None,
-    average: Literal["macro", "micro"],
-) -> CostSensitive:
-    if average not in ("macro", "micro"):
-        raise ValueError(f"average must be 'macro' or 'micro', got {average!r}")
-    _inputs.check_hyperparameter("decay", decay, low=0.0, below=1.0)
-    if level is not None:
-        _inputs.check_hyperparameter("level", level, low=0.0, high=1.0)
-    counted = surrogate or hard()
-    return CostSensitive(score, positive_weight, number(decay), number(level), counted, average)
-
-
-def _held_up(counts: Confusion) -> Confusion:
-    """Counts that are almost forgotten, enlarged: their score is what the next batch starts from.
-
-    A label that is neither true nor predicted for a thousand batches would otherwise fade to
-    0/0, and the weight of its negatives with it.
-    """
-    relevant = counts.tp + counts.fp + counts.fn
-    factor = jnp.maximum(_safe.ratio(jnp.asarray(_FADED, relevant.dtype), relevant, 1.0), 1)
-    return Confusion(counts.tp * factor, counts.fp * factor, counts.fn * factor, counts.tn)
-
-
-def _f_beta_weight(level: Array, *, beta: ArrayLike) -> Array:
-    return 1 + jnp.square(jnp.asarray(beta, level.dtype)) - level
-
-
-def _jaccard_weight(level: Array) -> Array:
-    return jnp.ones_like(level)
-
-
-@stateful(_init)
+@with_init(CostSensitive.init)
 def cost_sensitive_f_beta(
+    logits: Logits,
+    labels: Labels,
+    state: Confusion,
     beta: ArrayLike = 1.0,
     *,
     average: Literal["macro", "micro"] = "macro",
     decay: ArrayLike = 0.95,
     level: ArrayLike | None = None,
     surrogate: Surrogate | None = None,
-) -> CostSensitive:
+    where: Where = None,
+    weights: Weights = None,
+    axis_name: AxisName | None = None,
+) -> tuple[Float[Array, ""], Confusion]:
     r"""F-beta by a weighted cross-entropy whose weights follow the F-beta reached so far.
 
     F = N / D is largest, at F = $\lambda^*$, where $N - \lambda^* D$ is largest (and 0). For
@@ -140,25 +40,31 @@ def cost_sensitive_f_beta(
 
     Args:
       logits: [..., num_labels], floating; all leading axes hold examples.
-      labels: same shape, in [0, 1].
-      state: running counts, from `cost_sensitive_f_beta.init(num_labels)` or the last call.
+      labels: same shape; bool, integer or floating, in [0, 1].
+      state: running counts, a `Confusion`, from `cost_sensitive_f_beta.init(num_labels)` or the
+        last call.
       beta: > 0; larger weighs recall more.
       average: "macro" (a $\lambda$ per label) or "micro" (one).
       decay: of the moving average of the counts, in [0, 1).
-      level: a fixed $\lambda$ in [0, 1] instead of the running score, scalar or [num_labels]:
-        train with a few and choose on validation data, as the theory does.
+      level: a fixed $\lambda$ in [0, 1] instead of the running score, scalar or [num_labels]: train
+        with a few and choose on validation data, as the theory does.
       surrogate: the decisions that are counted; None is `surrogates.hard()`,
         `surrogates.probability()` counts softly.
-      where: True where an entry counts; broadcasts to the labels' shape.
-      weights: weights >= 0; broadcast to the labels' shape.
-      axis_name: mapped axis whose global batch the loss and the state are of.
+      where: bool, True where an entry counts; broadcasts to the labels' shape.
+      weights: numbers >= 0 that broadcast to the labels' shape; weight 0 is the same as masked.
+      axis_name: mapped axis (or axes) of `pmap`, `shard_map` or `vmap` whose global batch the loss
+        and the state are of.
 
     Returns:
-      (value, state): a scalar >= 0 and the next running counts, a `Confusion`. The counts
-      include this batch, and no gradient flows through them.
+      (value, state): a scalar >= 0, the mean over the entries that count, and the next running
+      counts, a `Confusion`. The counts include this batch; no gradient flows through them, and they
+      take in no NaN.
 
     Raises:
-      ValueError, TypeError: as in `sigmoid_f1`.
+      ValueError: shapes that differ or do not broadcast, a hyperparameter out of range, another
+        `average`; on concrete arrays also NaN logits, labels outside [0, 1] and negative weights,
+        where they count (inside `jit` under `checkify`).
+      TypeError: logits that are not floating, complex labels, or a `where` that is not bool.
 
     Source: Parambath et al., Optimizing F-Measures by Cost-Sensitive Classification, NIPS 2014;
     Dinkelbach, On Nonlinear Fractional Programming, 1967; Mao, Mohri and Zhong, ICML 2025.
@@ -172,23 +78,61 @@ def cost_sensitive_f_beta(
       >>> round(float(value), 4)
       0.3093
     """
-    _inputs.check_hyperparameter("beta", beta, above=0.0)
-    score, weight = bind(scores.f_beta, beta=beta), bind(_f_beta_weight, beta=beta)
-    return _cost_sensitive(score, weight, decay, level, surrogate, average)
+    objective = objectives.cost_sensitive_f_beta(
+        beta, average=average, decay=decay, level=level, surrogate=surrogate
+    )
+    return objective(logits, labels, state, where=where, weights=weights, axis_name=axis_name)
 
 
-@stateful(_init)
+@with_init(CostSensitive.init)
 def cost_sensitive_jaccard(
+    logits: Logits,
+    labels: Labels,
+    state: Confusion,
     *,
     average: Literal["macro", "micro"] = "macro",
     decay: ArrayLike = 0.95,
     level: ArrayLike | None = None,
     surrogate: Surrogate | None = None,
-) -> CostSensitive:
-    r"""The Jaccard index by a weighted cross-entropy that follows the index reached so far.
+    where: Where = None,
+    weights: Weights = None,
+    axis_name: AxisName | None = None,
+) -> tuple[Float[Array, ""], Confusion]:
+    r"""The Jaccard index by a weighted cross-entropy whose weights follow the index reached so far.
 
-    As `cost_sensitive_f_beta` with N = tp, D = tp + fp + fn: weight 1 on positives and
-    $\lambda$, the running Jaccard index, on negatives. Arguments and result as there.
+    J = N / D with N = tp, D = tp + fp + fn is largest, at J = $\lambda^*$, where $N - \lambda^* D$
+    is largest (and 0). That is a weighted error, here $\ell = y\,\mathrm{softplus}(-z) +
+    \lambda\,(1-y)\,\mathrm{softplus}(z)$ averaged over entries, with $\lambda$ the Jaccard index of
+    moving-average counts: of each label ("macro") or of all ("micro"). The Bayes decision, $p >
+    \lambda / (1 + \lambda)$, is at z = 0 of the trained network, so no threshold is needed. A label
+    absent from a batch keeps a gradient.
+
+    Args:
+      logits: [..., num_labels], floating; all leading axes hold examples.
+      labels: same shape; bool, integer or floating, in [0, 1].
+      state: running counts, a `Confusion`, from `cost_sensitive_jaccard.init(num_labels)` or the
+        last call.
+      average: "macro" (a $\lambda$ per label) or "micro" (one).
+      decay: of the moving average of the counts, in [0, 1).
+      level: a fixed $\lambda$ in [0, 1] instead of the running score, scalar or [num_labels]: train
+        with a few and choose on validation data, as the theory does.
+      surrogate: the decisions that are counted; None is `surrogates.hard()`,
+        `surrogates.probability()` counts softly.
+      where: bool, True where an entry counts; broadcasts to the labels' shape.
+      weights: numbers >= 0 that broadcast to the labels' shape; weight 0 is the same as masked.
+      axis_name: mapped axis (or axes) of `pmap`, `shard_map` or `vmap` whose global batch the loss
+        and the state are of.
+
+    Returns:
+      (value, state): a scalar >= 0, the mean over the entries that count, and the next running
+      counts, a `Confusion`. The counts include this batch; no gradient flows through them, and they
+      take in no NaN.
+
+    Raises:
+      ValueError: shapes that differ or do not broadcast, a hyperparameter out of range, another
+        `average`; on concrete arrays also NaN logits, labels outside [0, 1] and negative weights,
+        where they count (inside `jit` under `checkify`).
+      TypeError: logits that are not floating, complex labels, or a `where` that is not bool.
 
     Source: Dinkelbach, 1967, on the Jaccard index; Parambath et al., NIPS 2014.
 
@@ -201,6 +145,7 @@ def cost_sensitive_jaccard(
       >>> round(float(value), 4)
       0.2088
     """
-    return _cost_sensitive(
-        bind(scores.jaccard), bind(_jaccard_weight), decay, level, surrogate, average
+    objective = objectives.cost_sensitive_jaccard(
+        average=average, decay=decay, level=level, surrogate=surrogate
     )
+    return objective(logits, labels, state, where=where, weights=weights, axis_name=axis_name)

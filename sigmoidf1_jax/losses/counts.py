@@ -1,48 +1,25 @@
 """Losses on the number of labels of an example."""
 
-import dataclasses
-import functools
-from typing import Literal, NamedTuple
+from typing import Literal
 
-import jax
-import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from sigmoidf1_jax import _checks, _inputs, _safe, averaging
-from sigmoidf1_jax._inputs import AnyArray, Labels, Weights, Where
-from sigmoidf1_jax.losses._define import LabelSums, Sums, from_label_sums, from_objective
-from sigmoidf1_jax.objective import Objective, Statistics
+from sigmoidf1_jax import objectives
+from sigmoidf1_jax._inputs import AnyArray, Labels, Logits, Weights, Where
+from sigmoidf1_jax.objective import AxisName
 
 
-class CountSums(NamedTuple):
-    """Per example, sums over labels: see the formula of `cross_entropy_with_count`."""
-
-    size: Float[Array, "*batch"]
-    entropy: Float[Array, "*batch"]
-    surplus: Float[Array, "*batch"]
-    predicted: Float[Array, "*batch"]
-    hits: Float[Array, "*batch"]
-
-
-def _count_sums(z: Array, y: Array, w: Array) -> LabelSums:
-    predicted = jnp.where(z > 0, w, 0)
-    terms = CountSums(
-        size=w,
-        entropy=w * (jax.nn.softplus(z) - y * z),
-        surplus=w * (jax.nn.sigmoid(z) - y),
-        predicted=predicted,
-        hits=predicted * y,
-    )
-    return LabelSums(summed=jax.tree.map(lambda x: jnp.sum(x, -1), terms))
-
-
-@from_label_sums(_count_sums)
 def cross_entropy_with_count(
-    sums: LabelSums,
+    logits: Logits,
+    labels: Labels,
     count_weight: ArrayLike = 1.0,
     variant: Literal["corrected", "seed"] = "corrected",
-) -> Float[Array, "*batch"]:
+    *,
+    where: Where = None,
+    weights: Weights = None,
+    axis_name: AxisName | None = None,
+) -> Float[Array, ""]:
     r"""Cross-entropy plus a penalty on the number of predicted labels (CE+N).
 
     $\ell = \frac1C \sum_c \mathrm{CE}(z_c, y_c) + \frac{\lambda}{C}
@@ -53,18 +30,23 @@ def cross_entropy_with_count(
 
     Args:
       logits: [..., num_labels], floating; all leading axes hold examples.
-      labels: same shape, in [0, 1].
-      count_weight: $\lambda$ >= 0; 0 gives `binary_cross_entropy`.
+      labels: same shape; bool, integer or floating, in [0, 1].
+      count_weight: $\lambda$ >= 0; 0 gives the mean of `binary_cross_entropy`.
       variant: "corrected" or "seed".
-      where: True where an entry counts; C is the number of those in the example.
-      weights: weights >= 0; broadcast to the labels' shape.
-      axis_name: mapped axis whose global batch the loss is of.
+      where: bool, True where an entry counts; broadcasts to the labels' shape. C is the number of
+        those in the example.
+      weights: numbers >= 0 that broadcast to the labels' shape; weight 0 is the same as masked.
+      axis_name: mapped axis (or axes) of `pmap`, `shard_map` or `vmap` whose global batch the loss
+        is of.
 
     Returns:
-      A scalar >= 0: the mean over examples.
+      A scalar >= 0, the mean over the examples that count.
 
     Raises:
-      ValueError: another variant; otherwise as in `sigmoid_f1`.
+      ValueError: shapes that differ or do not broadcast, a `count_weight` out of range, another
+        `variant`; on concrete arrays also NaN logits, labels outside [0, 1] and negative weights,
+        where they count (inside `jit` under `checkify`).
+      TypeError: logits that are not floating, complex labels, or a `where` that is not bool.
 
     Source: the draft that preceded Benedict et al., sigmoidF1, TMLR 2022 (CE+N).
 
@@ -75,63 +57,18 @@ def cross_entropy_with_count(
       >>> round(float(sf.losses.cross_entropy_with_count(logits, labels)), 4)
       1.1931
     """
-    if variant not in ("corrected", "seed"):
-        raise ValueError(f"variant must be 'corrected' or 'seed', got {variant!r}")
-    _inputs.check_hyperparameter("count_weight", count_weight, low=0.0)
-    size, entropy, surplus, predicted, hits = sums.summed
-    if variant == "corrected":
-        penalty = _safe.ratio(surplus * surplus, size)
-    else:
-        penalty = _safe.ratio(hits, predicted)
-    return _safe.ratio(entropy, size) + jnp.asarray(count_weight, size.dtype) * penalty
+    objective = objectives.cross_entropy_with_count(count_weight, variant)
+    return objective(logits, labels, where=where, weights=weights, axis_name=axis_name)
 
 
-@functools.partial(jax.tree_util.register_dataclass, data_fields=[], meta_fields=[])
-@dataclasses.dataclass(frozen=True, repr=False)
-class LabelCount(Objective):
-    """See `label_count`; its statistics take the logits of counts, [..., max_count + 1]."""
-
-    def statistics(
-        self,
-        logits: Float[AnyArray, "*batch counts"],
-        labels: Labels,
-        *,
-        where: Where = None,
-        weights: Weights = None,
-    ) -> Statistics:
-        logits, labels = _inputs.as_array(logits, "logits"), _inputs.as_array(labels, "labels")
-        if logits.ndim == 0 or labels.ndim == 0 or logits.shape[:-1] != labels.shape[:-1]:
-            raise ValueError(
-                "logits [..., max_count + 1] and labels [..., num_labels] must have the same "
-                f"leading axes, got logits {logits.shape} and labels {labels.shape}"
-            )
-        _inputs.check_floating(logits, "logits")
-        dtype = _inputs.accumulation_dtype(logits.dtype)
-        # The labels are checked against themselves: only their leading axes match the logits.
-        nan, y, w = _inputs.prepare(labels.astype(dtype), labels, where, weights, name="labels")
-        example, within = averaging.example_weights(w)
-        counted = (example > 0)[..., None]
-        _checks.check_value(
-            lambda: ~jnp.any(jnp.isnan(logits) & counted),
-            logits,
-            counted,
-            message="logits must not be NaN where they count",
-        )
-        logits = jnp.where(counted, _inputs.finite(logits.astype(dtype)), 0)
-        count = jnp.round(jnp.sum((within > 0) * y, -1)).astype(jnp.int32)
-        target = jnp.clip(count, 0, logits.shape[-1] - 1)[..., None]
-        log_p = jnp.take_along_axis(jax.nn.log_softmax(logits, -1), target, -1)[..., 0]
-        return Sums(-jnp.sum(example * log_p) + _inputs.nan_of(nan), jnp.sum(example))
-
-    def value(self, statistics: Sums) -> Array:
-        return _safe.ratio(statistics.total, statistics.weight)
-
-    def __repr__(self) -> str:
-        return "label_count()"
-
-
-@from_objective
-def label_count() -> Objective:
+def label_count(
+    logits: Float[AnyArray, "*batch counts"],
+    labels: Labels,
+    *,
+    where: Where = None,
+    weights: Weights = None,
+    axis_name: AxisName | None = None,
+) -> Float[Array, ""]:
     r"""Cross-entropy of the number of labels: a head that learns how many to predict.
 
     $\ell = -\log \mathrm{softmax}(u)_k$ with $k = \min(|y|, K)$ and u the logits of the counts
@@ -141,17 +78,21 @@ def label_count() -> Objective:
 
     Args:
       logits: [..., max_count + 1], floating: one per count, not one per label.
-      labels: [..., num_labels] with the same leading axes, in [0, 1].
-      where: True where an entry counts; broadcasts to the labels' shape. Masked labels are not
-        counted; an example with all masked does not count.
-      weights: weights >= 0; broadcast to the labels' shape.
-      axis_name: mapped axis whose global batch the loss is of.
+      labels: [..., num_labels] with the same leading axes; bool, integer or floating, in [0, 1].
+      where: bool, True where an entry counts; broadcasts to the labels' shape. Masked labels are
+        not counted; an example with all masked does not count.
+      weights: numbers >= 0 that broadcast to the labels' shape; weight 0 is the same as masked.
+      axis_name: mapped axis (or axes) of `pmap`, `shard_map` or `vmap` whose global batch the loss
+        is of.
 
     Returns:
-      A scalar >= 0: the mean over examples.
+      A scalar >= 0, the mean over the examples that count.
 
     Raises:
-      ValueError, TypeError: shapes or dtypes at trace time; values in concrete arrays.
+      ValueError: leading axes that differ, a `where` or weights that do not broadcast; on concrete
+        arrays also NaN logits, labels outside [0, 1] and negative weights, where they count (inside
+        `jit` under `checkify`).
+      TypeError: logits that are not floating, complex labels, or a `where` that is not bool.
 
     Source: Du et al., ML-Net: multi-label classification of biomedical texts with deep neural
     networks, JAMIA 2019 (label count prediction network).
@@ -163,4 +104,5 @@ def label_count() -> Objective:
       >>> round(float(sf.losses.label_count(counts, labels)), 4)
       1.3863
     """
-    return LabelCount()
+    objective = objectives.label_count()
+    return objective(logits, labels, where=where, weights=weights, axis_name=axis_name)

@@ -1,22 +1,20 @@
-"""Losses per entry (example, label), unreduced; as objectives they are means over entries."""
+"""Losses per entry (example, label), unreduced: cross-entropies and hinges."""
 
-from collections.abc import Callable
-
-import jax
-import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from sigmoidf1_jax._inputs import check_hyperparameter, per_label
-from sigmoidf1_jax.losses._define import pointwise
+from sigmoidf1_jax import objectives
+from sigmoidf1_jax._inputs import Labels, Logits, Weights, Where
 
 
-@pointwise
 def binary_cross_entropy(
-    logits: Float[Array, "*batch labels"],
-    labels: Float[Array, "*batch labels"],
+    logits: Logits,
+    labels: Labels,
     pos_weight: ArrayLike = 1.0,
     label_smoothing: ArrayLike = 0.0,
+    *,
+    where: Where = None,
+    weights: Weights = None,
 ) -> Float[Array, "*batch labels"]:
     r"""Cross-entropy of every label on its own (CE).
 
@@ -25,15 +23,24 @@ def binary_cross_entropy(
     objective is their mean over the entries that count.
 
     Args:
-      logits: [..., num_labels], floating.
-      labels: same shape, in [0, 1].
-      pos_weight: weight of positives, scalar or [num_labels].
-      label_smoothing: $\epsilon$ in [0, 1].
-      where: True where an entry counts; others are 0.
-      weights: weights >= 0, broadcast to the labels' shape.
+      logits: [..., num_labels], floating; all leading axes hold examples.
+      labels: same shape; bool, integer or floating, in [0, 1].
+      pos_weight: $w_+$ >= 0, weight of positives, scalar or [num_labels].
+      label_smoothing: $\epsilon$ in [0, 1], scalar or [num_labels].
+      where: bool, True where an entry counts; broadcasts to the labels' shape.
+      weights: numbers >= 0 that broadcast to the labels' shape; weight 0 is the same as masked.
 
     Returns:
-      Losses >= 0, [..., num_labels].
+      Losses >= 0, [..., num_labels], times their weights; 0 where an entry does not count.
+
+    Raises:
+      ValueError: shapes that differ or do not broadcast, a hyperparameter out of range; on concrete
+        arrays also NaN logits, labels outside [0, 1] and negative weights, where they count (inside
+        `jit` under `checkify`).
+      TypeError: logits that are not floating, complex labels, or a `where` that is not bool.
+
+    Source: Good, Rational Decisions, 1952 (the logarithmic score), of every label as a logistic
+    regression.
 
     Example:
       >>> import jax.numpy as jnp
@@ -41,18 +48,18 @@ def binary_cross_entropy(
       >>> sf.losses.binary_cross_entropy(jnp.array([0.0, 2.0]), jnp.array([1, 0]))
       Array([0.6931472, 2.126928 ], dtype=float32)
     """
-    pos_weight = per_label("pos_weight", pos_weight, logits, low=0.0)
-    smoothing = per_label("label_smoothing", label_smoothing, logits, low=0.0, high=1.0)
-    labels = (1 - smoothing) * labels + smoothing / 2
-    return pos_weight * labels * jax.nn.softplus(-logits) + (1 - labels) * jax.nn.softplus(logits)
+    objective = objectives.binary_cross_entropy(pos_weight, label_smoothing)
+    return objective.entries(logits, labels, where=where, weights=weights)
 
 
-@pointwise
 def focal(
-    logits: Float[Array, "*batch labels"],
-    labels: Float[Array, "*batch labels"],
+    logits: Logits,
+    labels: Labels,
     gamma: ArrayLike = 2.0,
     alpha: ArrayLike | None = None,
+    *,
+    where: Where = None,
+    weights: Weights = None,
 ) -> Float[Array, "*batch labels"]:
     r"""Focal loss: cross-entropy with the weight of easy entries reduced.
 
@@ -61,18 +68,24 @@ def focal(
     objective is their mean over the entries that count.
 
     Args:
-      logits: [..., num_labels], floating.
-      labels: same shape, in [0, 1].
-      gamma: focusing exponent >= 0; 0 gives `binary_cross_entropy`.
-      alpha: weight of positives in [0, 1], or None for no weights.
-      where: True where an entry counts; others are 0.
-      weights: weights >= 0, broadcast to the labels' shape.
+      logits: [..., num_labels], floating; all leading axes hold examples.
+      labels: same shape; bool, integer or floating, in [0, 1].
+      gamma: focusing exponent >= 0, scalar or [num_labels]; 0 gives `binary_cross_entropy`.
+      alpha: weight of positives in [0, 1], scalar or [num_labels]; None for no weights.
+      where: bool, True where an entry counts; broadcasts to the labels' shape.
+      weights: numbers >= 0 that broadcast to the labels' shape; weight 0 is the same as masked.
 
     Returns:
-      Losses >= 0, [..., num_labels].
+      Losses >= 0, [..., num_labels], times their weights; 0 where an entry does not count.
 
-    Source: Lin et al., Focal Loss for Dense Object Detection, ICCV 2017. The torch code
-    published with sigmoidF1 swaps logits and labels; this does not.
+    Raises:
+      ValueError: shapes that differ or do not broadcast, a hyperparameter out of range; on concrete
+        arrays also NaN logits, labels outside [0, 1] and negative weights, where they count (inside
+        `jit` under `checkify`).
+      TypeError: logits that are not floating, complex labels, or a `where` that is not bool.
+
+    Source: Lin et al., Focal Loss for Dense Object Detection, ICCV 2017. The torch code published
+    with sigmoidF1 swaps logits and labels; this does not.
 
     Example:
       >>> import jax.numpy as jnp
@@ -80,37 +93,20 @@ def focal(
       >>> [round(float(x), 3) for x in sf.losses.focal(jnp.array([0.0, 2.0]), jnp.array([1, 0]))]
       [0.173, 1.65]
     """
-    loss = focal_entropy(logits, labels, per_label("gamma", gamma, logits, low=0.0))
-    if alpha is not None:
-        alpha = per_label("alpha", alpha, logits, low=0.0, high=1.0)
-        loss *= alpha * labels + (1 - alpha) * (1 - labels)
-    return loss
+    objective = objectives.focal(gamma, alpha)
+    return objective.entries(logits, labels, where=where, weights=weights)
 
 
-def focal_entropy(logits: Array, labels: Array, gamma: Array) -> Array:
-    """Cross-entropy times (1 - p_t)^gamma, for the losses that reweight it."""
-    # log(1 - p_t): for hard labels log_sigmoid of the signed logit, exact at any logit; for soft
-    # labels the log of a mixture that is bounded away from 0.
-    is_hard = (labels == 0) | (labels == 1)
-    soft = jnp.where(is_hard, 0.5, labels)
-    p = jax.nn.sigmoid(logits)
-    log_miss = jnp.where(
-        is_hard,
-        jax.nn.log_sigmoid((1 - 2 * labels) * logits),
-        jnp.log(p * (1 - soft) + (1 - p) * soft),
-    )
-    entropy = labels * jax.nn.softplus(-logits) + (1 - labels) * jax.nn.softplus(logits)
-    return jnp.exp(gamma * log_miss) * entropy
-
-
-@pointwise
 def asymmetric(
-    logits: Float[Array, "*batch labels"],
-    labels: Float[Array, "*batch labels"],
+    logits: Logits,
+    labels: Labels,
     gamma_negative: ArrayLike = 4.0,
     gamma_positive: ArrayLike = 1.0,
     shift: ArrayLike = 0.05,
     stop_weight_gradient: bool = False,
+    *,
+    where: Where = None,
+    weights: Weights = None,
 ) -> Float[Array, "*batch labels"]:
     r"""Asymmetric loss (ASL): negatives are focused harder than positives, easy ones dropped.
 
@@ -121,18 +117,25 @@ def asymmetric(
     unreduced; the objective is their mean over the entries that count (the published code sums).
 
     Args:
-      logits: [..., num_labels], floating.
-      labels: same shape, in [0, 1].
-      gamma_negative: $\gamma_- \ge 0$, focusing exponent of negatives.
-      gamma_positive: $\gamma_+ \ge 0$, focusing exponent of positives.
-      shift: the margin m in [0, 1): negatives with p < m cost nothing.
-      stop_weight_gradient: True treats the focusing weight as a constant, so that the gradient
-        is not the derivative of the value. The two public classes have opposite defaults.
-      where: True where an entry counts; others are 0.
-      weights: weights >= 0, broadcast to the labels' shape.
+      logits: [..., num_labels], floating; all leading axes hold examples.
+      labels: same shape; bool, integer or floating, in [0, 1].
+      gamma_negative: $\gamma_-$, focusing exponent of negatives >= 0, scalar or [num_labels].
+      gamma_positive: $\gamma_+$, focusing exponent of positives >= 0, scalar or [num_labels].
+      shift: the margin m in [0, 1): negatives with p < m cost nothing; scalar or [num_labels].
+      stop_weight_gradient: True treats the focusing weight as a constant, so that the gradient is
+        not the derivative of the value. The two public classes have opposite defaults.
+      where: bool, True where an entry counts; broadcasts to the labels' shape.
+      weights: numbers >= 0 that broadcast to the labels' shape; weight 0 is the same as masked.
 
     Returns:
-      Losses >= 0, [..., num_labels]; all three numbers 0 give `binary_cross_entropy`.
+      Losses >= 0, [..., num_labels], times their weights; 0 where an entry does not count. With all
+      three numbers 0 they are `binary_cross_entropy`.
+
+    Raises:
+      ValueError: shapes that differ or do not broadcast, a hyperparameter out of range; on concrete
+        arrays also NaN logits, labels outside [0, 1] and negative weights, where they count (inside
+        `jit` under `checkify`).
+      TypeError: logits that are not floating, complex labels, or a `where` that is not bool.
 
     Source: Ridnik et al., Asymmetric Loss For Multi-Label Classification, ICCV 2021.
 
@@ -143,33 +146,19 @@ def asymmetric(
       >>> [round(float(x), 3) for x in loss]
       [0.347, 0.846, 0.0]
     """
-    gamma_negative = per_label("gamma_negative", gamma_negative, logits, low=0.0)
-    gamma_positive = per_label("gamma_positive", gamma_positive, logits, low=0.0)
-    shift = per_label("shift", shift, logits, low=0.0, below=1.0)
-    stop = jax.lax.stop_gradient if stop_weight_gradient else lambda weight: weight
-    positive = stop(jnp.exp(gamma_positive * jax.nn.log_sigmoid(-logits))) * jax.nn.softplus(
-        -logits
-    )
-    # Without a shift the logs of p and 1 - p come from the logit, exact at any size; with one,
-    # 1 - p_m >= m, so its log is finite.
-    shifted = shift > 0
-    excess = jax.nn.sigmoid(logits) - shift
-    # Not `excess > 0`, which would take NaN for a negative that costs nothing.
-    costs = ~(shifted & (excess <= 0))
-    excess = jnp.where(shifted & costs, excess, 0.5)
-    log_p = jnp.where(shifted, jnp.log(excess), jax.nn.log_sigmoid(logits))
-    log_miss = jnp.where(shifted, jnp.log1p(-excess), jax.nn.log_sigmoid(-logits))
-    negative = jnp.where(costs, stop(jnp.exp(gamma_negative * log_p)) * -log_miss, 0)
-    return labels * positive + (1 - labels) * negative
+    objective = objectives.asymmetric(gamma_negative, gamma_positive, shift, stop_weight_gradient)
+    return objective.entries(logits, labels, where=where, weights=weights)
 
 
-@pointwise
 def hill(
-    logits: Float[Array, "*batch labels"],
-    labels: Float[Array, "*batch labels"],
+    logits: Logits,
+    labels: Labels,
     height: ArrayLike = 1.5,
     margin: ArrayLike = 1.0,
     gamma: ArrayLike = 2.0,
+    *,
+    where: Where = None,
+    weights: Weights = None,
 ) -> Float[Array, "*batch labels"]:
     r"""Hill loss: negatives that look like missing positives are pushed less, not more.
 
@@ -179,16 +168,23 @@ def hill(
     float32 from -88); this is not. The losses are unreduced; the objective is their mean.
 
     Args:
-      logits: [..., num_labels], floating.
-      labels: same shape, in [0, 1].
-      height: $\lambda$; 1.5 makes the slope vanish at p = 1.
-      margin: m, subtracted from the logits of positives.
-      gamma: focusing exponent of positives >= 0.
-      where: True where an entry counts; others are 0.
-      weights: weights >= 0, broadcast to the labels' shape.
+      logits: [..., num_labels], floating; all leading axes hold examples.
+      labels: same shape; bool, integer or floating, in [0, 1].
+      height: $\lambda$, finite, scalar or [num_labels]; 1.5 makes the slope vanish at p = 1.
+      margin: m, finite, scalar or [num_labels]; subtracted from the logits of positives.
+      gamma: focusing exponent of positives >= 0, scalar or [num_labels].
+      where: bool, True where an entry counts; broadcasts to the labels' shape.
+      weights: numbers >= 0 that broadcast to the labels' shape; weight 0 is the same as masked.
 
     Returns:
-      Losses >= 0 for height >= 1, [..., num_labels].
+      Losses, [..., num_labels], times their weights; >= 0 for height >= 1, 0 where an entry does
+      not count.
+
+    Raises:
+      ValueError: shapes that differ or do not broadcast, a hyperparameter out of range; on concrete
+        arrays also NaN logits, labels outside [0, 1] and negative weights, where they count (inside
+        `jit` under `checkify`).
+      TypeError: logits that are not floating, complex labels, or a `where` that is not bool.
 
     Source: Zhang et al., Simple and Robust Loss Design for Multi-Label Learning with Missing
     Labels, 2021.
@@ -199,19 +195,16 @@ def hill(
       >>> [round(float(x), 3) for x in sf.losses.hill(jnp.array([0.0, 0.0]), jnp.array([1, 0]))]
       [0.702, 0.25]
     """
-    check_hyperparameter("margin", margin)
-    check_hyperparameter("height", height)
-    lowered = logits - per_label("margin", margin, logits)
-    focus = jnp.exp(per_label("gamma", gamma, logits, low=0.0) * jax.nn.log_sigmoid(-lowered))
-    p = jax.nn.sigmoid(logits)
-    negative = (per_label("height", height, logits) - p) * p * p
-    return labels * focus * jax.nn.softplus(-lowered) + (1 - labels) * negative
+    objective = objectives.hill(height, margin, gamma)
+    return objective.entries(logits, labels, where=where, weights=weights)
 
 
-@pointwise
 def hinge(
-    logits: Float[Array, "*batch labels"],
-    labels: Float[Array, "*batch labels"],
+    logits: Logits,
+    labels: Labels,
+    *,
+    where: Where = None,
+    weights: Weights = None,
 ) -> Float[Array, "*batch labels"]:
     r"""Hinge loss of every label on its own (binary relevance SVM).
 
@@ -219,13 +212,18 @@ def hinge(
     both classes. Piecewise linear: second derivatives are 0 or undefined.
 
     Args:
-      logits: [..., num_labels], floating.
-      labels: same shape, in [0, 1].
-      where: True where an entry counts; others are 0.
-      weights: weights >= 0, broadcast to the labels' shape.
+      logits: [..., num_labels], floating; all leading axes hold examples.
+      labels: same shape; bool, integer or floating, in [0, 1].
+      where: bool, True where an entry counts; broadcasts to the labels' shape.
+      weights: numbers >= 0 that broadcast to the labels' shape; weight 0 is the same as masked.
 
     Returns:
-      Losses >= 0, [..., num_labels], unreduced; the objective is their mean.
+      Losses >= 0, [..., num_labels], times their weights; 0 where an entry does not count.
+
+    Raises:
+      ValueError: shapes that differ or do not broadcast; on concrete arrays also NaN logits, labels
+        outside [0, 1] and negative weights, where they count (inside `jit` under `checkify`).
+      TypeError: logits that are not floating, complex labels, or a `where` that is not bool.
 
     Source: Cortes and Vapnik, Support-Vector Networks, 1995.
 
@@ -235,20 +233,37 @@ def hinge(
       >>> sf.losses.hinge(jnp.array([0.5, 0.5]), jnp.array([1, 0]))
       Array([0.5, 1.5], dtype=float32)
     """
-    return _of_both_classes(lambda t: jnp.maximum(1 - t, 0), logits, labels)
+    objective = objectives.hinge()
+    return objective.entries(logits, labels, where=where, weights=weights)
 
 
-@pointwise
 def squared_hinge(
-    logits: Float[Array, "*batch labels"],
-    labels: Float[Array, "*batch labels"],
+    logits: Logits,
+    labels: Labels,
+    *,
+    where: Where = None,
+    weights: Weights = None,
 ) -> Float[Array, "*batch labels"]:
-    r"""Squared hinge: $\ell = \max(0, 1 - t)^2$, $t = (2y - 1) z$; differentiable once.
+    r"""Squared hinge loss of every label on its own: a hinge that is differentiable once.
 
-    Arguments and result as in `hinge`.
+    $\ell = \max(0, 1 - t)^2$, $t = (2y - 1) z$; decide z > 0. A soft label mixes the losses of both
+    classes. The losses are unreduced; the objective is their mean over the entries that count.
 
-    Source: Rennie and Srebro, Loss Functions for Preference Levels, 2005 (modified least
-    squares).
+    Args:
+      logits: [..., num_labels], floating; all leading axes hold examples.
+      labels: same shape; bool, integer or floating, in [0, 1].
+      where: bool, True where an entry counts; broadcasts to the labels' shape.
+      weights: numbers >= 0 that broadcast to the labels' shape; weight 0 is the same as masked.
+
+    Returns:
+      Losses >= 0, [..., num_labels], times their weights; 0 where an entry does not count.
+
+    Raises:
+      ValueError: shapes that differ or do not broadcast; on concrete arrays also NaN logits, labels
+        outside [0, 1] and negative weights, where they count (inside `jit` under `checkify`).
+      TypeError: logits that are not floating, complex labels, or a `where` that is not bool.
+
+    Source: Rennie and Srebro, Loss Functions for Preference Levels, 2005 (modified least squares).
 
     Example:
       >>> import jax.numpy as jnp
@@ -256,18 +271,37 @@ def squared_hinge(
       >>> sf.losses.squared_hinge(jnp.array([0.5, 0.5]), jnp.array([1, 0]))
       Array([0.25, 2.25], dtype=float32)
     """
-    return _of_both_classes(lambda t: jnp.square(jnp.maximum(1 - t, 0)), logits, labels)
+    objective = objectives.squared_hinge()
+    return objective.entries(logits, labels, where=where, weights=weights)
 
 
-@pointwise
 def smooth_hinge(
-    logits: Float[Array, "*batch labels"],
-    labels: Float[Array, "*batch labels"],
+    logits: Logits,
+    labels: Labels,
+    *,
+    where: Where = None,
+    weights: Weights = None,
 ) -> Float[Array, "*batch labels"]:
     r"""Rennie's smooth hinge: a hinge whose corner is a parabola.
 
-    $\ell = \frac12 - t$ for t <= 0, $\frac12(1-t)^2$ for 0 < t < 1, 0 above, $t = (2y - 1) z$.
-    Its gradient is at most 1 and differentiable once. Arguments and result as in `hinge`.
+    $\ell = \frac12 - t$ for t <= 0, $\frac12(1-t)^2$ for 0 < t < 1, 0 above, $t = (2y - 1) z$;
+    decide z > 0. Its gradient is at most 1 and differentiable once. A soft label mixes the losses
+    of both classes. The losses are unreduced; the objective is their mean over the entries that
+    count.
+
+    Args:
+      logits: [..., num_labels], floating; all leading axes hold examples.
+      labels: same shape; bool, integer or floating, in [0, 1].
+      where: bool, True where an entry counts; broadcasts to the labels' shape.
+      weights: numbers >= 0 that broadcast to the labels' shape; weight 0 is the same as masked.
+
+    Returns:
+      Losses >= 0, [..., num_labels], times their weights; 0 where an entry does not count.
+
+    Raises:
+      ValueError: shapes that differ or do not broadcast; on concrete arrays also NaN logits, labels
+        outside [0, 1] and negative weights, where they count (inside `jit` under `checkify`).
+      TypeError: logits that are not floating, complex labels, or a `where` that is not bool.
 
     Source: Rennie, Smooth Hinge Classification, 2005.
 
@@ -277,19 +311,17 @@ def smooth_hinge(
       >>> sf.losses.smooth_hinge(jnp.array([0.5, 0.5]), jnp.array([1, 0]))
       Array([0.125, 1.   ], dtype=float32)
     """
-
-    def formula(t: Array) -> Array:
-        inside = jnp.clip(1 - t, 0, 1)
-        return 0.5 * inside * inside + jnp.maximum(-t, 0)
-
-    return _of_both_classes(formula, logits, labels)
+    objective = objectives.smooth_hinge()
+    return objective.entries(logits, labels, where=where, weights=weights)
 
 
-@pointwise
 def huber(
-    logits: Float[Array, "*batch labels"],
-    labels: Float[Array, "*batch labels"],
+    logits: Logits,
+    labels: Labels,
     delta: ArrayLike = 1.0,
+    *,
+    where: Where = None,
+    weights: Weights = None,
 ) -> Float[Array, "*batch labels"]:
     r"""Huber loss of the distance from the logit to -1 or 1.
 
@@ -299,11 +331,20 @@ def huber(
     once. A soft label mixes the losses of both classes.
 
     Args:
-      logits, labels, where, weights: as in `hinge`.
-      delta: where the parabola becomes a line, > 0.
+      logits: [..., num_labels], floating; all leading axes hold examples.
+      labels: same shape; bool, integer or floating, in [0, 1].
+      delta: where the parabola becomes a line, > 0, scalar or [num_labels].
+      where: bool, True where an entry counts; broadcasts to the labels' shape.
+      weights: numbers >= 0 that broadcast to the labels' shape; weight 0 is the same as masked.
 
     Returns:
-      Losses >= 0, [..., num_labels], unreduced; the objective is their mean.
+      Losses >= 0, [..., num_labels], times their weights; 0 where an entry does not count.
+
+    Raises:
+      ValueError: shapes that differ or do not broadcast, a `delta` out of range; on concrete arrays
+        also NaN logits, labels outside [0, 1] and negative weights, where they count (inside `jit`
+        under `checkify`).
+      TypeError: logits that are not floating, complex labels, or a `where` that is not bool.
 
     Source: Huber, Robust Estimation of a Location Parameter, 1964.
 
@@ -313,16 +354,5 @@ def huber(
       >>> sf.losses.huber(jnp.array([0.5, 0.5]), jnp.array([1, 0]))
       Array([0.125, 1.   ], dtype=float32)
     """
-    delta = per_label("delta", delta, logits, above=0.0)
-
-    def formula(t: Array) -> Array:
-        size = jnp.abs(t - 1)
-        inside = jnp.minimum(size, delta)
-        return 0.5 * inside * inside + delta * (size - inside)
-
-    return _of_both_classes(formula, logits, labels)
-
-
-def _of_both_classes(formula: Callable[[Array], Array], logits: Array, labels: Array) -> Array:
-    """A margin loss: `formula(z)` of positives, `formula(-z)` of negatives."""
-    return labels * formula(logits) + (1 - labels) * formula(-logits)
+    objective = objectives.huber(delta)
+    return objective.entries(logits, labels, where=where, weights=weights)

@@ -1,31 +1,24 @@
 """Cross-entropies whose entries are reweighted: by class frequency, or for missing positives."""
 
-import dataclasses
-import functools
-from typing import Literal, NamedTuple
+from typing import Literal
 
-import jax
-import jax.numpy as jnp
-import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from sigmoidf1_jax import _inputs, _safe, averaging
-from sigmoidf1_jax._inputs import Labels, Logits, Weights, Where, per_label
-from sigmoidf1_jax._plain import number
-from sigmoidf1_jax.label_parts import LabelParts
-from sigmoidf1_jax.losses._define import from_objective, pointwise
-from sigmoidf1_jax.losses.pointwise import focal_entropy
-from sigmoidf1_jax.objective import Objective, SeparableObjective
+from sigmoidf1_jax import objectives
+from sigmoidf1_jax._inputs import Labels, Logits, Weights, Where
+from sigmoidf1_jax.objective import AxisName
 
 
-@pointwise
 def class_balanced(
-    logits: Float[Array, "*batch labels"],
-    labels: Float[Array, "*batch labels"],
+    logits: Logits,
+    labels: Labels,
     class_frequency: ArrayLike,
     beta: ArrayLike = 0.999,
     gamma: ArrayLike = 2.0,
+    *,
+    where: Where = None,
+    weights: Weights = None,
 ) -> Float[Array, "*batch labels"]:
     r"""Class-balanced focal loss: labels weighted by their effective number of examples.
 
@@ -35,17 +28,23 @@ def class_balanced(
     their mean. The weights are not normalised.
 
     Args:
-      logits: [..., num_labels], floating.
-      labels: same shape, in [0, 1].
-      class_frequency: $n_c$, the number of positives of each label in the training data,
-        scalar or [num_labels]; 0 counts as 1. Shares, between 0 and 1, are refused.
-      beta: in [0, 1); 0 gives `focal`.
-      gamma: focusing exponent >= 0.
-      where: True where an entry counts; others are 0.
-      weights: weights >= 0, broadcast to the labels' shape.
+      logits: [..., num_labels], floating; all leading axes hold examples.
+      labels: same shape; bool, integer or floating, in [0, 1].
+      class_frequency: $n_c$, the number of positives of each label in the training data, scalar or
+        [num_labels]; 0 counts as 1. Shares, between 0 and 1, are refused.
+      beta: $\beta$ in [0, 1), scalar or [num_labels]; 0 gives `focal`.
+      gamma: focusing exponent >= 0, scalar or [num_labels].
+      where: bool, True where an entry counts; broadcasts to the labels' shape.
+      weights: numbers >= 0 that broadcast to the labels' shape; weight 0 is the same as masked.
 
     Returns:
-      Losses >= 0, [..., num_labels].
+      Losses >= 0, [..., num_labels], times their weights; 0 where an entry does not count.
+
+    Raises:
+      ValueError: shapes that differ or do not broadcast, shares instead of counts, a hyperparameter
+        out of range; on concrete arrays also NaN logits, labels outside [0, 1] and negative
+        weights, where they count (inside `jit` under `checkify`).
+      TypeError: logits that are not floating, complex labels, or a `where` that is not bool.
 
     Source: Cui et al., Class-Balanced Loss Based on Effective Number of Samples, CVPR 2019.
 
@@ -57,42 +56,51 @@ def class_balanced(
       >>> [round(float(x), 3) for x in loss]
       [0.173, 0.017]
     """
-    n = _counts_of_labels(class_frequency, logits)
-    log_beta = jnp.log(
-        jnp.maximum(
-            per_label("beta", beta, logits, low=0.0, below=1.0), jnp.finfo(logits.dtype).tiny
-        )
-    )
-    # 1 - beta^n by expm1: for beta near 1 the plain difference has no digits left.
-    weight = jnp.expm1(log_beta) / jnp.expm1(n * log_beta)
-    return weight * focal_entropy(logits, labels, per_label("gamma", gamma, logits, low=0.0))
+    objective = objectives.class_balanced(class_frequency, beta, gamma)
+    return objective.entries(logits, labels, where=where, weights=weights)
 
 
-@pointwise
 def negative_tolerant(
-    logits: Float[Array, "*batch labels"],
-    labels: Float[Array, "*batch labels"],
+    logits: Logits,
+    labels: Labels,
     class_frequency: ArrayLike,
     num_examples: ArrayLike,
     negative_scale: ArrayLike = 2.0,
     bias: ArrayLike = 0.05,
     gamma: ArrayLike = 2.0,
+    *,
+    where: Where = None,
+    weights: Weights = None,
 ) -> Float[Array, "*batch labels"]:
     r"""Negative-tolerant focal loss (NTR): negatives that are low enough are let go.
 
     With $z' = z - \kappa \log(N/n_c - 1)$: positives cost $\mathrm{FL}(z', 1)$, negatives
-    $\mathrm{FL}(\lambda z', 0) / \lambda$, FL the focal loss. Published codes disagree: one
-    divides the bias by $\lambda$ (pass `bias / negative_scale`), one does not divide the loss of
-    negatives, and both change the caller's logits in place. The losses are unreduced.
+    $\mathrm{FL}(\lambda z', 0) / \lambda$, with $\mathrm{FL}(z, y) = (1 -
+    p_t)^\gamma\,\mathrm{CE}(z, y)$ the focal loss. Published codes disagree: one divides the bias
+    by $\lambda$ (pass `bias / negative_scale`), one does not divide the loss of negatives, and both
+    change the caller's logits in place. The losses are unreduced; the objective is their mean over
+    the entries that count.
 
     Args:
-      logits, labels, where, weights, class_frequency, gamma: as in `class_balanced`.
-      num_examples: N, the size of the training data.
-      negative_scale: $\lambda$ >= 1.
-      bias: $\kappa$ >= 0.
+      logits: [..., num_labels], floating; all leading axes hold examples.
+      labels: same shape; bool, integer or floating, in [0, 1].
+      class_frequency: $n_c$, the number of positives of each label in the training data, scalar or
+        [num_labels]; 0 counts as 1. Shares, between 0 and 1, are refused.
+      num_examples: N >= 1, the number of examples in the training data.
+      negative_scale: $\lambda$ > 0, usually >= 1, scalar or [num_labels].
+      bias: $\kappa$ >= 0, scalar or [num_labels].
+      gamma: focusing exponent >= 0, scalar or [num_labels].
+      where: bool, True where an entry counts; broadcasts to the labels' shape.
+      weights: numbers >= 0 that broadcast to the labels' shape; weight 0 is the same as masked.
 
     Returns:
-      Losses >= 0, [..., num_labels].
+      Losses >= 0, [..., num_labels], times their weights; 0 where an entry does not count.
+
+    Raises:
+      ValueError: shapes that differ or do not broadcast, shares instead of counts, a hyperparameter
+        out of range; on concrete arrays also NaN logits, labels outside [0, 1] and negative
+        weights, where they count (inside `jit` under `checkify`).
+      TypeError: logits that are not floating, complex labels, or a `where` that is not bool.
 
     Source: Wu et al., Distribution-Balanced Loss for Multi-Label Classification in Long-Tailed
     Datasets, ECCV 2020.
@@ -105,46 +113,15 @@ def negative_tolerant(
       >>> [round(float(x), 3) for x in loss]
       [0.173, 0.825]
     """
-    return _tolerant(logits, labels, class_frequency, num_examples, negative_scale, bias, gamma)
+    objective = objectives.negative_tolerant(
+        class_frequency, num_examples, negative_scale, bias, gamma
+    )
+    return objective.entries(logits, labels, where=where, weights=weights)
 
 
-def _counts_of_labels(class_frequency: ArrayLike, like: Array) -> Array:
-    """Positives of each label in the training data, 1 for labels that have none."""
-    traced = isinstance(class_frequency, jax.core.Tracer)
-    counts = np.ones(()) if traced else np.asarray(class_frequency)
-    if np.any((counts > 0) & (counts < 1)):
-        raise ValueError(
-            "class_frequency must be numbers of positives, not shares, got values between 0 and 1: "
-            "multiply them by the number of examples"
-        )
-    return jnp.maximum(per_label("class_frequency", class_frequency, like, low=0.0), 1)
-
-
-def _tolerant(
-    logits: Array,
-    labels: Array,
-    class_frequency: ArrayLike,
-    num_examples: ArrayLike,
-    negative_scale: ArrayLike,
-    bias: ArrayLike,
-    gamma: ArrayLike,
-) -> Array:
-    scale = per_label("negative_scale", negative_scale, logits, above=0.0)
-    gamma = per_label("gamma", gamma, logits, low=0.0)
-    # A label that is never or always positive counts as if one example differed.
-    _inputs.check_hyperparameter("num_examples", num_examples, low=1.0)
-    total = jnp.asarray(num_examples, logits.dtype)
-    n = jnp.clip(_counts_of_labels(class_frequency, logits), 1, jnp.maximum(total - 1, 1))
-    z = logits - per_label("bias", bias, logits, low=0.0) * jnp.log(total / n - 1)
-    positive = focal_entropy(z, jnp.ones_like(labels), gamma)
-    negative = focal_entropy(scale * z, jnp.zeros_like(labels), gamma) / scale
-    return labels * positive + (1 - labels) * negative
-
-
-@functools.partial(pointwise, coupled=True)
 def distribution_balanced(
-    logits: Float[Array, "*batch labels"],
-    labels: Float[Array, "*batch labels"],
+    logits: Logits,
+    labels: Labels,
     class_frequency: ArrayLike,
     num_examples: ArrayLike,
     negative_scale: ArrayLike = 2.0,
@@ -153,26 +130,46 @@ def distribution_balanced(
     map_alpha: ArrayLike = 0.1,
     map_beta: ArrayLike = 10.0,
     map_mu: ArrayLike = 0.2,
+    *,
+    where: Where = None,
+    weights: Weights = None,
 ) -> Float[Array, "*batch labels"]:
     r"""Distribution-balanced loss (DB): rebalanced weights on the negative-tolerant loss.
 
-    Each entry of `negative_tolerant` is weighted by
-    $\alpha + \sigma(\beta (r_c - \mu))$, $r_c = \frac{1/n_c}{\sum_{k \in P} 1/n_k}$: how often
-    the example would be drawn for label c, over how often it is drawn for any of its labels. An
-    example without positives has r infinite, the weight $\alpha + 1$. The losses are unreduced.
+    $\ell = (\alpha + \sigma(\beta (r_c - \mu)))\,\ell_c$ with $r_c = \frac{1/n_c}{\sum_{k \in P}
+    1/n_k}$: how often the example would be drawn for label c, over how often it is drawn for any of
+    its labels P. $\ell_c$ is `negative_tolerant`: with $z' = z - \kappa \log(N/n_c - 1)$ and FL the
+    focal loss with exponent $\gamma$, positives cost $\mathrm{FL}(z', 1)$ and negatives
+    $\mathrm{FL}(\lambda z', 0) / \lambda$. An example without positives has r infinite, the weight
+    $\alpha + 1$. The losses are unreduced; the objective is their mean over the entries that count.
 
     Args:
-      logits, labels, where, weights, class_frequency, num_examples, negative_scale, bias, gamma:
-        as in `negative_tolerant`.
-      map_alpha: $\alpha$ >= 0.
-      map_beta: $\beta$ > 0.
-      map_mu: $\mu$; the published values are .2 or .3 for images and .9 for text.
+      logits: [..., num_labels], floating; all leading axes hold examples.
+      labels: same shape; bool, integer or floating, in [0, 1].
+      class_frequency: $n_c$, the number of positives of each label in the training data, scalar or
+        [num_labels]; 0 counts as 1. Shares, between 0 and 1, are refused.
+      num_examples: N >= 1, the number of examples in the training data.
+      negative_scale: $\lambda$ > 0, usually >= 1, scalar or [num_labels].
+      bias: $\kappa$ >= 0, scalar or [num_labels].
+      gamma: focusing exponent >= 0, scalar or [num_labels].
+      map_alpha: $\alpha$ >= 0, scalar or [num_labels].
+      map_beta: $\beta$ >= 0, scalar or [num_labels].
+      map_mu: $\mu$, finite, scalar or [num_labels]; the published values are .2 or .3 for images
+        and .9 for text.
+      where: bool, True where an entry counts; broadcasts to the labels' shape.
+      weights: numbers >= 0 that broadcast to the labels' shape; weight 0 is the same as masked.
 
     Returns:
-      Losses >= 0, [..., num_labels].
+      Losses >= 0, [..., num_labels], times their weights; 0 where an entry does not count.
 
-    Source: Wu et al., Distribution-Balanced Loss, ECCV 2020; Huang et al.,
-    Balancing Methods for Multi-label Text Classification, EMNLP 2021.
+    Raises:
+      ValueError: shapes that differ or do not broadcast, shares instead of counts, a hyperparameter
+        out of range; on concrete arrays also NaN logits, labels outside [0, 1] and negative
+        weights, where they count (inside `jit` under `checkify`).
+      TypeError: logits that are not floating, complex labels, or a `where` that is not bool.
+
+    Source: Wu et al., Distribution-Balanced Loss, ECCV 2020; Huang et al., Balancing Methods for
+    Multi-label Text Classification, EMNLP 2021.
 
     Example:
       >>> import jax.numpy as jnp
@@ -182,26 +179,20 @@ def distribution_balanced(
       >>> [round(float(x), 3) for x in loss]
       [0.244, 0.304]
     """
-    n = _counts_of_labels(class_frequency, logits)
-    drawn = jnp.sum(labels / n, -1, keepdims=True)
-    r = _safe.ratio(jnp.broadcast_to(1 / n, labels.shape), drawn)
-    beta = per_label("map_beta", map_beta, logits, low=0.0)
-    _inputs.check_hyperparameter("map_mu", map_mu)
-    mu = per_label("map_mu", map_mu, logits)
-    # A choice, not r = inf, at which the derivatives by beta and mu would be NaN.
-    mapped = jnp.where(drawn > 0, jax.nn.sigmoid(beta * (r - mu)), 1)
-    weight = per_label("map_alpha", map_alpha, logits, low=0.0) + mapped
-    return weight * _tolerant(
-        logits, labels, class_frequency, num_examples, negative_scale, bias, gamma
+    objective = objectives.distribution_balanced(
+        class_frequency, num_examples, negative_scale, bias, gamma, map_alpha, map_beta, map_mu
     )
+    return objective.entries(logits, labels, where=where, weights=weights)
 
 
-@pointwise
 def propensity_weighted(
-    logits: Float[Array, "*batch labels"],
-    labels: Float[Array, "*batch labels"],
+    logits: Logits,
+    labels: Labels,
     propensity: ArrayLike = 1.0,
     variant: Literal["convex", "unbiased"] = "convex",
+    *,
+    where: Where = None,
+    weights: Weights = None,
 ) -> Float[Array, "*batch labels"]:
     r"""Cross-entropy when a positive is only recorded with some probability (missing labels).
 
@@ -212,19 +203,26 @@ def propensity_weighted(
     propensity. The losses are unreduced; the objective is their mean.
 
     Args:
-      logits: [..., num_labels], floating.
-      labels: same shape, in [0, 1]; 0 is "not recorded".
+      logits: [..., num_labels], floating; all leading axes hold examples.
+      labels: same shape; bool, integer or floating, in [0, 1]; 0 is "not recorded".
       propensity: q in (0, 1], the chance that a positive is recorded, scalar or [num_labels]; 1
         gives `binary_cross_entropy`.
       variant: "convex" or "unbiased".
-      where: True where an entry counts; others are 0.
-      weights: weights >= 0, broadcast to the labels' shape.
+      where: bool, True where an entry counts; broadcasts to the labels' shape.
+      weights: numbers >= 0 that broadcast to the labels' shape; weight 0 is the same as masked.
 
     Returns:
-      Losses, [..., num_labels]; >= 0 for "convex".
+      Losses, [..., num_labels], times their weights; >= 0 for "convex", 0 where an entry does not
+      count.
 
-    Source: Jain et al., Extreme Multi-label Loss Functions, KDD 2016; Qaraei et al.,
-    Convex Surrogates for Unbiased Loss Functions in Extreme Classification, WWW 2021.
+    Raises:
+      ValueError: shapes that differ or do not broadcast, a propensity out of range, another
+        `variant`; on concrete arrays also NaN logits, labels outside [0, 1] and negative weights,
+        where they count (inside `jit` under `checkify`).
+      TypeError: logits that are not floating, complex labels, or a `where` that is not bool.
+
+    Source: Jain et al., Extreme Multi-label Loss Functions, KDD 2016; Qaraei et al., Convex
+    Surrogates for Unbiased Loss Functions in Extreme Classification, WWW 2021.
 
     Example:
       >>> import jax.numpy as jnp
@@ -233,74 +231,19 @@ def propensity_weighted(
       >>> [round(float(x), 3) for x in loss]
       [2.079, 0.693]
     """
-    if variant not in ("convex", "unbiased"):
-        raise ValueError(f"variant must be 'convex' or 'unbiased', got {variant!r}")
-    inverse = 1 / per_label("propensity", propensity, logits, above=0.0, high=1.0)
-    positive, negative = jax.nn.softplus(-logits), jax.nn.softplus(logits)
-    if variant == "unbiased":
-        # softplus(z) - softplus(-z) is z.
-        return negative - labels * inverse * logits
-    return (2 * inverse - 1) * labels * positive + (1 - labels) * negative
+    objective = objectives.propensity_weighted(propensity, variant)
+    return objective.entries(logits, labels, where=where, weights=weights)
 
 
-class PositiveUnlabeledSums(NamedTuple):
-    """Per label: losses of positives as positives and as negatives, of the unlabeled, masses."""
-
-    positive: Float[Array, " labels"]
-    positive_as_negative: Float[Array, " labels"]
-    unlabeled: Float[Array, " labels"]
-    positives: Float[Array, " labels"]
-    unlabeleds: Float[Array, " labels"]
-
-
-@functools.partial(jax.tree_util.register_dataclass, data_fields=["prior"], meta_fields=[])
-@dataclasses.dataclass(frozen=True, repr=False)
-class PositiveUnlabeled(SeparableObjective):
-    """See `positive_unlabeled`."""
-
-    prior: ArrayLike
-
-    def label_parts(
-        self, logits: Logits, labels: Labels, *, where: Where = None, weights: Weights = None
-    ) -> LabelParts:
-        z, y, w = _inputs.prepare(logits, labels, where, weights)
-        _inputs.refuse_label_weights(weights, z.shape, "macro")
-        positive, negative = jax.nn.softplus(-z), jax.nn.softplus(z)
-        axes = averaging.leading_axes(z)
-        return LabelParts(
-            per_label=PositiveUnlabeledSums(
-                *(
-                    jnp.sum(x, axes)
-                    for x in (
-                        w * y * positive,
-                        w * y * negative,
-                        w * (1 - y) * negative,
-                        w * y,
-                        w * (1 - y),
-                    )
-                )
-            )
-        )
-
-    def from_label_parts(self, parts: LabelParts) -> PositiveUnlabeledSums:
-        return parts.per_label
-
-    def value(self, statistics: PositiveUnlabeledSums) -> Array:
-        s = statistics
-        prior = per_label("prior", self.prior, s.positive, above=0.0, below=1.0)
-        positive = _safe.ratio(s.positive, s.positives)
-        negative = _safe.ratio(s.unlabeled, s.unlabeleds) - prior * _safe.ratio(
-            s.positive_as_negative, s.positives
-        )
-        risk = prior * positive + jnp.maximum(negative, 0)
-        return _safe.mean(risk, (s.positives + s.unlabeleds > 0).astype(risk.dtype))
-
-    def __repr__(self) -> str:
-        return f"positive_unlabeled(prior={self.prior!r})"
-
-
-@from_objective
-def positive_unlabeled(prior: ArrayLike) -> Objective:
+def positive_unlabeled(
+    logits: Logits,
+    labels: Labels,
+    prior: ArrayLike,
+    *,
+    where: Where = None,
+    weights: Weights = None,
+    axis_name: AxisName | None = None,
+) -> Float[Array, ""]:
     r"""Non-negative risk from positive and unlabeled data (nnPU), per label.
 
     $\pi R_+^+ + \max(0, R_u^- - \pi R_+^-)$: mean cross-entropies of the positives as positives,
@@ -309,16 +252,24 @@ def positive_unlabeled(prior: ArrayLike) -> Objective:
     function of sums, hence exact for the global batch.
 
     Args:
-      logits: [..., num_labels], floating.
-      labels: same shape, in [0, 1]; 0 is "unlabeled".
+      logits: [..., num_labels], floating; all leading axes hold examples.
+      labels: same shape; bool, integer or floating, in [0, 1]; 0 is "unlabeled".
       prior: $\pi$ in (0, 1), the true share of positives, scalar or [num_labels].
-      where: True where an entry counts; broadcasts to the labels' shape.
-      weights: weights >= 0; broadcast to the labels' shape.
-      axis_name: mapped axis whose global batch the loss is of.
+      where: bool, True where an entry counts; broadcasts to the labels' shape.
+      weights: numbers >= 0 that broadcast to the labels' shape; weight 0 is the same as masked.
+        Weights of labels, [num_labels], would cancel within each label and are refused.
+      axis_name: mapped axis (or axes) of `pmap`, `shard_map` or `vmap` whose global batch the loss
+        is of.
 
     Returns:
-      A scalar >= 0: the mean over labels. The kink of the maximum makes it differentiable almost
+      A scalar >= 0, the mean over labels. The kink of the maximum makes it differentiable almost
       everywhere only.
+
+    Raises:
+      ValueError: shapes that differ or do not broadcast, weights of labels where they cancel, a
+        `prior` out of range; on concrete arrays also NaN logits, labels outside [0, 1] and negative
+        weights, where they count (inside `jit` under `checkify`).
+      TypeError: logits that are not floating, complex labels, or a `where` that is not bool.
 
     Source: Kiryo et al., Positive-Unlabeled Learning with Non-Negative Risk Estimator, NeurIPS
     2017.
@@ -330,5 +281,5 @@ def positive_unlabeled(prior: ArrayLike) -> Objective:
       >>> round(float(sf.losses.positive_unlabeled(logits, labels, prior=0.25)), 4)
       0.6931
     """
-    _inputs.check_hyperparameter("prior", prior, above=0.0, below=1.0)
-    return PositiveUnlabeled(number(prior))
+    objective = objectives.positive_unlabeled(prior)
+    return objective(logits, labels, where=where, weights=weights, axis_name=axis_name)

@@ -1,108 +1,29 @@
 """The loss of Tencent ML-Images (CE+T): run-length weights per label, in an explicit state."""
 
-import dataclasses
-import functools
-from typing import Any, NamedTuple
-
-import jax
-import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from sigmoidf1_jax import _inputs, _safe, averaging
-from sigmoidf1_jax._inputs import Labels, Logits, Weights, Where, per_label
-from sigmoidf1_jax._plain import number
-from sigmoidf1_jax.losses._define import stateful
-from sigmoidf1_jax.objective import StatefulObjective, Statistics
+from sigmoidf1_jax import objectives
+from sigmoidf1_jax._inputs import Labels, Logits, Weights, Where
+from sigmoidf1_jax.losses._state import with_init
+from sigmoidf1_jax.objective import AxisName
+from sigmoidf1_jax.objectives.run_length import Tencent, TencentState
 
 
-class TencentState(NamedTuple):
-    """Per label: batches in a row with a positive, and drawn batches in a row without."""
-
-    positive_run: Float[Array, " labels"]
-    negative_run: Float[Array, " labels"]
-
-
-class TencentSums(NamedTuple):
-    """Per label: weighted cross-entropy, weight, number of entries that make it present."""
-
-    total: Float[Array, " labels"]
-    weight: Float[Array, " labels"]
-    present: Float[Array, " labels"]
-
-
-def _init(num_labels: int) -> TencentState:
-    """Zero runs for `num_labels` labels."""
-    return TencentState(jnp.zeros(num_labels), jnp.zeros(num_labels))
-
-
-@functools.partial(
-    jax.tree_util.register_dataclass,
-    data_fields=["pos_weight", "threshold", "negative_rate"],
-    meta_fields=[],
-)
-@dataclasses.dataclass(frozen=True, repr=False)
-class Tencent(StatefulObjective):
-    """See `tencent`."""
-
-    pos_weight: ArrayLike
-    threshold: ArrayLike
-    negative_rate: ArrayLike
-
-    init = staticmethod(_init)
-
-    def statistics(
-        self, logits: Logits, labels: Labels, *, where: Where = None, weights: Weights = None
-    ) -> Statistics:
-        labels = _inputs.as_array(labels, "labels")
-        # Exactly -1: NaN and other numbers outside [0, 1] are mistakes.
-        known = labels.astype(jnp.float32) != -1
-        mask, _ = _inputs.entry_weights(labels.shape, jnp.float32, where, None)
-        known = known if mask is None else known & mask
-        z, y, w = _inputs.prepare(logits, labels, known, weights)
-        _inputs.refuse_label_weights(weights, z.shape, "macro")
-        pos_weight = per_label("pos_weight", self.pos_weight, z)
-        entropy = pos_weight * y * jax.nn.softplus(-z) + (1 - y) * jax.nn.softplus(z)
-        present = (y >= jnp.asarray(self.threshold, y.dtype)) & (w > 0)
-        # Entries with y = -1 cost nothing but are part of the batch over which the mean runs.
-        _, batch = _inputs.entry_weights(labels.shape, z.dtype, where, weights)
-        axes = averaging.leading_axes(z)
-        return TencentSums(
-            jnp.sum(w * entropy, axes), jnp.sum(batch, axes), jnp.sum(present.astype(z.dtype), axes)
-        )
-
-    def value(
-        self, statistics: TencentSums, state: TencentState, *, key: Array | None = None, **_: Any
-    ) -> tuple[Array, TencentState]:
-        if key is None:
-            raise TypeError("tencent draws labels: pass key=, for instance from jax.random.key")
-        rate = jnp.asarray(self.negative_rate, jnp.float32)
-        drawn = jax.random.uniform(key, statistics.total.shape) < rate
-        return self.value_given_draw(statistics, state, drawn)
-
-    def value_given_draw(
-        self, statistics: TencentSums, state: TencentState, drawn: Array
-    ) -> tuple[Array, TencentState]:
-        """`value` with the absent labels that take part already drawn, bool [num_labels]."""
-        present = statistics.present > 0
-        drawn = drawn & ~present
-        positive_run = jnp.where(present, state.positive_run + 1, 0)
-        negative_run = jnp.where(present, 0, state.negative_run + drawn.astype(jnp.float32))
-        positive = jnp.maximum(-jnp.log10((0.01 + positive_run) / 10), 0.01)
-        negative = -jnp.log10((8 + negative_run) / 10)
-        negative = jnp.where(negative > 0.01, negative, 0.001)
-        coefficient = jnp.where(present, positive, jnp.where(drawn, negative, 0))
-        means = _safe.ratio(statistics.total, statistics.weight)
-        value = jnp.sum(coefficient.astype(means.dtype) * means)
-        return value, TencentState(positive_run, negative_run)
-
-
-@stateful(_init, "key")
+@with_init(Tencent.init)
 def tencent(
+    logits: Logits,
+    labels: Labels,
+    state: TencentState,
     pos_weight: ArrayLike = 12.0,
     threshold: ArrayLike = 0.7,
     negative_rate: ArrayLike = 0.3,
-) -> Tencent:
+    *,
+    key: Array,
+    where: Where = None,
+    weights: Weights = None,
+    axis_name: AxisName | None = None,
+) -> tuple[Float[Array, ""], TencentState]:
     r"""The loss of Tencent ML-Images (CE+T): labels lose weight the longer they stay present.
 
     $\sum_c r_c \cdot \mathrm{mean}_b(w_+ y\,\mathrm{softplus}(-z) + (1-y)\,\mathrm{softplus}(z))$.
@@ -113,21 +34,29 @@ def tencent(
 
     Args:
       logits: [..., num_labels], floating; all leading axes hold examples.
-      labels: same shape, in [0, 1], or -1 for unknown entries, which cost nothing.
-      state: from `tencent.init(num_labels)` or the last call.
-      pos_weight: $w_+$ >= 0, weight of positives.
+      labels: same shape; bool, integer or floating, in [0, 1], or -1 for unknown entries, which
+        cost nothing.
+      state: a `TencentState`, from `tencent.init(num_labels)` or the last call.
+      pos_weight: $w_+$ >= 0, weight of positives, scalar or [num_labels].
       threshold: a label is present if any of its entries is >= this, in [0, 1].
       negative_rate: the chance that an absent label is drawn, in [0, 1].
       key: random key of the draw; the same on all devices, a new one for every call.
-      where: True where an entry counts; broadcasts to the labels' shape.
-      weights: weights >= 0; broadcast to the labels' shape.
-      axis_name: mapped axis whose global batch the loss and the state are of.
+      where: bool, True where an entry counts; broadcasts to the labels' shape.
+      weights: numbers >= 0 that broadcast to the labels' shape; weight 0 is the same as masked.
+        Weights of labels, [num_labels], would cancel within each label and are refused.
+      axis_name: mapped axis (or axes) of `pmap`, `shard_map` or `vmap` whose global batch the loss
+        and the state are of.
 
     Returns:
-      (value, state): a scalar >= 0 and the next `TencentState`.
+      (value, state): a scalar >= 0 and the next `TencentState`. No gradient flows through the
+      state, and it takes in no NaN.
 
     Raises:
-      TypeError: no key; otherwise as in `sigmoid_f1`.
+      ValueError: shapes that differ or do not broadcast, weights of labels where they cancel, a
+        hyperparameter out of range; on concrete arrays also NaN logits, labels that are neither -1
+        nor in [0, 1] and negative weights, where they count (inside `jit` under `checkify`).
+      TypeError: logits that are not floating, complex labels, a `where` that is not bool, or no
+        `key`.
 
     Source: Wu et al., Tencent ML-Images, IEEE Access 2019, as its published code computes it.
 
@@ -140,7 +69,7 @@ def tencent(
       >>> state.positive_run
       Array([1., 0.], dtype=float32)
     """
-    _inputs.check_hyperparameter("pos_weight", pos_weight, low=0.0)
-    for name, value in (("threshold", threshold), ("negative_rate", negative_rate)):
-        _inputs.check_hyperparameter(name, value, low=0.0, high=1.0)
-    return Tencent(number(pos_weight), number(threshold), number(negative_rate))
+    objective = objectives.tencent(pos_weight, threshold, negative_rate)
+    return objective(
+        logits, labels, state, key=key, where=where, weights=weights, axis_name=axis_name
+    )

@@ -1,60 +1,68 @@
 """Objectives: the losses as values, `objective(logits, labels)`, with statistics that add up.
 
-`objectives.x(**hyperparameters)` is the loss `losses.x` with its hyperparameters bound; both
-come from one definition. Pointwise losses become their mean over the entries that count.
+`objectives.x(**hyperparameters)` is the loss `losses.x` with its hyperparameters bound: its
+formula stands here, its description there. Pointwise losses become their mean over the entries
+that count.
 """
 
-from sigmoidf1_jax.losses import across_examples as _across_examples
-from sigmoidf1_jax.losses import confusion_based as _confusion_based
-from sigmoidf1_jax.losses import cost_sensitive as _cost_sensitive
-from sigmoidf1_jax.losses import counts as _counts
-from sigmoidf1_jax.losses import pointwise as _pointwise
-from sigmoidf1_jax.losses import ranking as _ranking
-from sigmoidf1_jax.losses import reweighted as _reweighted
-from sigmoidf1_jax.losses import run_length as _run_length
-
-any_loss = _confusion_based.any_loss.objective
-asymmetric = _pointwise.asymmetric.objective
-auc_margin = _across_examples.auc_margin.objective
-average_precision = _across_examples.average_precision.objective
-balanced_accuracy = _confusion_based.balanced_accuracy.objective
-binary_cross_entropy = _pointwise.binary_cross_entropy.objective
-bp_mll = _ranking.bp_mll.objective
-class_balanced = _reweighted.class_balanced.objective
-cost_sensitive_f_beta = _cost_sensitive.cost_sensitive_f_beta.objective
-cost_sensitive_jaccard = _cost_sensitive.cost_sensitive_jaccard.objective
-cross_entropy_with_count = _counts.cross_entropy_with_count.objective
-distribution_balanced = _reweighted.distribution_balanced.objective
-double_soft_f1 = _confusion_based.double_soft_f1.objective
-f_beta = _confusion_based.f_beta.objective
-f_bound = _across_examples.f_bound.objective
-focal = _pointwise.focal.objective
-from_score = _confusion_based.from_score.objective
-g_mean = _confusion_based.g_mean.objective
-hill = _pointwise.hill.objective
-hinge = _pointwise.hinge.objective
-huber = _pointwise.huber.objective
-jaccard = _confusion_based.jaccard.objective
-label_count = _counts.label_count.objective
-mcc = _confusion_based.mcc.objective
-negative_tolerant = _reweighted.negative_tolerant.objective
-pairwise_logistic = _ranking.pairwise_logistic.objective
-positive_unlabeled = _reweighted.positive_unlabeled.objective
-precision_at_recall = _across_examples.precision_at_recall.objective
-propensity_weighted = _reweighted.propensity_weighted.objective
-rank_hinge = _ranking.rank_hinge.objective
-recall_at_precision = _across_examples.recall_at_precision.objective
-score_oriented = _confusion_based.score_oriented.objective
-sigmoid_f1 = _confusion_based.sigmoid_f1.objective
-smooth_hinge = _pointwise.smooth_hinge.objective
-soft_f1 = _confusion_based.soft_f1.objective
-sparsemax = _ranking.sparsemax.objective
-squared_hinge = _pointwise.squared_hinge.objective
-tencent = _run_length.tencent.objective
-tversky = _confusion_based.tversky.objective
-two_way = _ranking.two_way.objective
-unbounded_f1 = _confusion_based.unbounded_f1.objective
-zlpr = _ranking.zlpr.objective
+from sigmoidf1_jax.objectives.confusion import (
+    any_loss,
+    balanced_accuracy,
+    double_soft_f1,
+    f_beta,
+    from_score,
+    g_mean,
+    jaccard,
+    mcc,
+    score_oriented,
+    sigmoid_f1,
+    soft_f1,
+    tversky,
+    unbounded_f1,
+)
+from sigmoidf1_jax.objectives.cost_sensitive import (
+    cost_sensitive_f_beta,
+    cost_sensitive_jaccard,
+)
+from sigmoidf1_jax.objectives.counts import (
+    cross_entropy_with_count,
+    label_count,
+)
+from sigmoidf1_jax.objectives.curves import (
+    auc_margin,
+    average_precision,
+    f_bound,
+    precision_at_recall,
+    recall_at_precision,
+)
+from sigmoidf1_jax.objectives.pointwise import (
+    asymmetric,
+    binary_cross_entropy,
+    focal,
+    hill,
+    hinge,
+    huber,
+    smooth_hinge,
+    squared_hinge,
+)
+from sigmoidf1_jax.objectives.ranking import (
+    bp_mll,
+    pairwise_logistic,
+    rank_hinge,
+    sparsemax,
+    two_way,
+    zlpr,
+)
+from sigmoidf1_jax.objectives.reweighted import (
+    class_balanced,
+    distribution_balanced,
+    negative_tolerant,
+    positive_unlabeled,
+    propensity_weighted,
+)
+from sigmoidf1_jax.objectives.run_length import (
+    tencent,
+)
 
 __all__ = [
     "any_loss",

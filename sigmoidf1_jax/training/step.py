@@ -9,7 +9,6 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Int, PRNGKeyArray
 
-from sigmoidf1_jax.losses._define import EntryMean, ExampleMean, LabelSumMean
 from sigmoidf1_jax.objective import (
     AxisName,
     Objective,
@@ -17,6 +16,7 @@ from sigmoidf1_jax.objective import (
     StatefulObjective,
     WeightedSum,
 )
+from sigmoidf1_jax.objectives._means import EntryMean, ExampleMean, LabelSumMean
 from sigmoidf1_jax.training.accumulation import accumulate
 from sigmoidf1_jax.training.batch import Batch
 from sigmoidf1_jax.training.collectives import shared_state, value_and_global_gradient

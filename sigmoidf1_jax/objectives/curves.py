@@ -1,4 +1,4 @@
-"""Losses that rank the examples of a label: area under ROC and precision-recall curves."""
+"""Objectives that rank the examples of a label: area under ROC and precision-recall curves."""
 
 import dataclasses
 import functools
@@ -10,13 +10,11 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
 from sigmoidf1_jax import _checks, _inputs, _safe, averaging, surrogates
-from sigmoidf1_jax._inputs import Labels, Logits, Weights, Where, per_label
+from sigmoidf1_jax._inputs import AnyArray, Labels, Logits, Weights, Where, per_label
 from sigmoidf1_jax._plain import number
 from sigmoidf1_jax.label_parts import LabelParts
-from sigmoidf1_jax.losses._define import from_objective, stateful
 from sigmoidf1_jax.objective import (
     AxisName,
-    Objective,
     SeparableObjective,
     StatefulObjective,
     Statistics,
@@ -93,7 +91,6 @@ class AucMargin(SeparableObjective):
         return f"auc_margin(margin={self.margin!r}, surrogate={self.surrogate!r})"
 
 
-@from_objective
 def auc_margin(
     margin: ArrayLike = 1.0,
     *,
@@ -101,47 +98,8 @@ def auc_margin(
     a: ArrayLike | None = None,
     b: ArrayLike | None = None,
     alpha: ArrayLike | None = None,
-) -> Objective:
-    r"""AUC margin loss (AUCM): a squared-hinge surrogate of 1 - ROC AUC without pairs.
-
-    Per label, with s the score, p the share of positives and E the mean over the batch,
-    $\min_{a,b}\max_{\alpha \ge 0}\ (1-p)\,E[(s-a)^2 y] + p\,E[(s-b)^2(1-y)]
-    + 2\alpha\,(p(1-p)m + E[p\,s(1-y) - (1-p)\,s\,y]) - p(1-p)\,\alpha^2$.
-    On a batch the three inner problems have a closed form: a and b are the classes' mean scores
-    and $\alpha = \max(0, m + b - a)$, so the loss is $p(1-p)$ times the classes' variances plus
-    a squared hinge on the distance of their means: a function of sums, without state. Pass a, b,
-    alpha to run the min-max by gradient steps instead: they are leaves of the objective, so
-    `jax.grad` with respect to it gives their gradients (ascend in alpha).
-
-    Args:
-      logits: [..., num_labels], floating; all leading axes hold examples.
-      labels: same shape, in [0, 1].
-      margin: m, the distance that the classes' mean scores should have. A public multilabel
-        class ignores it.
-      surrogate: the score; None is `surrogates.probability()`, `surrogates.unbounded()` takes
-        logits as they are.
-      a, b, alpha: scalars or [num_labels]; None solves for them.
-      where: True where an entry counts; broadcasts to the labels' shape.
-      weights: weights >= 0; broadcast to the labels' shape.
-      axis_name: mapped axis whose global batch the loss is of.
-
-    Returns:
-      A scalar: the mean over labels, where a label with one class contributes 0; >= 0 unless
-      a, b, alpha are given.
-
-    Raises:
-      ValueError, TypeError: shapes or dtypes at trace time; values in concrete arrays.
-
-    Source: Yuan et al., Large-scale Robust Deep AUC Maximization, ICCV 2021; Ying et al.,
-    Stochastic Online AUC Maximization, NIPS 2016.
-
-    Example:
-      >>> import jax.numpy as jnp
-      >>> import sigmoidf1_jax as sf
-      >>> logits, labels = jnp.array([[2.0], [-1.0]]), jnp.array([[1], [0]])
-      >>> round(float(sf.losses.auc_margin(logits, labels)), 4)
-      0.0377
-    """
+) -> AucMargin:
+    """`losses.auc_margin`: a squared-hinge surrogate of 1 - ROC AUC."""
     _inputs.check_hyperparameter("margin", margin)
     given = surrogate or surrogates.probability()
     return AucMargin(number(margin), given, number(a), number(b), number(alpha))
@@ -151,11 +109,6 @@ class DualState(NamedTuple):
     """One Lagrange multiplier >= 0 per label."""
 
     multiplier: Float[Array, " labels"]
-
-
-def _init_dual(num_labels: int) -> DualState:
-    """Multipliers of 1 for `num_labels` labels."""
-    return DualState(jnp.ones(num_labels))
 
 
 class HingeSums(NamedTuple):
@@ -184,7 +137,10 @@ class DualBound(StatefulObjective):
     dual_rate: ArrayLike
     kind: Literal["recall_at_precision", "precision_at_recall", "f_bound"]
 
-    init = staticmethod(_init_dual)
+    @staticmethod
+    def init(num_labels: int) -> DualState:
+        """Multipliers of 1 for `num_labels` labels."""
+        return DualState(jnp.ones(num_labels))
 
     def statistics(
         self, logits: Logits, labels: Labels, *, where: Where = None, weights: Weights = None
@@ -242,93 +198,20 @@ def _bound(
     return DualBound(number(target), number(dual_rate), kind)
 
 
-@stateful(_init_dual)
 def recall_at_precision(precision: ArrayLike = 0.8, *, dual_rate: ArrayLike = 0.1) -> DualBound:
-    r"""Maximise recall where precision is at least $\pi$: hinge bounds and a dual variable.
-
-    Per label, with $L_+, L_-$ the mean hinges of positives and negatives over the batch and p
-    the share of positives: $\min \max_{\lambda \ge 0}\ L_+ + \lambda\,(L_+ +
-    \frac{\pi}{1-\pi} L_- - p)$. The constraint holds when the bound on precision reaches $\pi$
-    at the threshold z = 0.
-
-    Args:
-      logits: [..., num_labels], floating; all leading axes hold examples.
-      labels: same shape, in [0, 1].
-      state: from `recall_at_precision.init(num_labels)` ($\lambda$ = 1) or the last call.
-      precision: $\pi$ in (0, 1), scalar or [num_labels].
-      dual_rate: step of the ascent in $\lambda$, after which it is projected on $\lambda \ge 0$.
-      where: True where an entry counts; broadcasts to the labels' shape.
-      weights: weights >= 0; broadcast to the labels' shape.
-      axis_name: mapped axis whose global batch the loss and the state are of.
-
-    Returns:
-      (value, state): the Lagrangian at the state's multipliers, the mean over labels, which can
-      be negative; and a `DualState` one ascent step on.
-
-    Raises:
-      ValueError, TypeError: as in `sigmoid_f1`.
-
-    Source: Eban et al., Scalable Learning of Non-Decomposable Objectives, AISTATS 2017.
-
-    Example:
-      >>> import jax.numpy as jnp
-      >>> import sigmoidf1_jax as sf
-      >>> logits, labels = jnp.array([[0.0], [-2.0]]), jnp.array([[1], [0]])
-      >>> state = sf.losses.recall_at_precision.init(1)
-      >>> value, state = sf.losses.recall_at_precision(logits, labels, state)
-      >>> float(value), state.multiplier.tolist()
-      (0.5, [1.0])
-    """
+    """`losses.recall_at_precision`: recall where precision suffices."""
     _inputs.check_hyperparameter("precision", precision, above=0.0, below=1.0)
     return _bound("recall_at_precision", precision, dual_rate)
 
 
-@stateful(_init_dual)
 def precision_at_recall(recall: ArrayLike = 0.8, *, dual_rate: ArrayLike = 0.1) -> DualBound:
-    r"""Maximise precision where recall is at least $\rho$: hinge bounds and a dual variable.
-
-    Per label $\min \max_{\lambda \ge 0}\ L_- + \lambda\,(L_+ - (1 - \rho)\,p)$; at a fixed
-    recall precision is highest where there are fewest false positives. Arguments and result as
-    in `recall_at_precision`, with `recall` $\rho$ in (0, 1).
-
-    Source: Eban et al., AISTATS 2017.
-
-    Example:
-      >>> import jax.numpy as jnp
-      >>> import sigmoidf1_jax as sf
-      >>> logits, labels = jnp.array([[0.0], [-2.0]]), jnp.array([[1], [0]])
-      >>> state = sf.losses.precision_at_recall.init(1)
-      >>> value, state = sf.losses.precision_at_recall(logits, labels, state, 0.5)
-      >>> float(value), [round(x, 4) for x in state.multiplier.tolist()]
-      (0.25, [1.025])
-    """
+    """`losses.precision_at_recall`: precision where recall suffices."""
     _inputs.check_hyperparameter("recall", recall, above=0.0, below=1.0)
     return _bound("precision_at_recall", recall, dual_rate)
 
 
-@stateful(_init_dual)
 def f_bound(beta: ArrayLike = 1.0, *, dual_rate: ArrayLike = 0.1) -> DualBound:
-    r"""Maximise a lower bound of F-beta: hinge bounds, an auxiliary and a dual variable.
-
-    $F_\beta$ is largest where $(\beta^2 fn + fp) / tp$ is smallest. With bounds $fn \le L_+$,
-    $fp \le L_-$, $tp \ge p - L_+$ and $\varphi p$ for the denominator this is, per label,
-    $\min \min_{.01 \le \varphi \le 1} \max_{\lambda \ge 0}\
-    \frac{\beta^2 L_+ + L_-}{\varphi} + \lambda\,(L_+ - (1 - \varphi)\,p)$; the best
-    $\varphi = \sqrt{(\beta^2 L_+ + L_-) / (\lambda p)}$ is put in. (Times p, so that a label
-    absent from the batch keeps the gradient of its false positives.) Arguments and result as in
-    `recall_at_precision`, with `beta` > 0.
-
-    Source: Eban et al., AISTATS 2017 (F-score).
-
-    Example:
-      >>> import jax.numpy as jnp
-      >>> import sigmoidf1_jax as sf
-      >>> logits, labels = jnp.array([[0.5], [-2.0]]), jnp.array([[1], [0]])
-      >>> state = sf.losses.f_bound.init(1)
-      >>> value, state = sf.losses.f_bound(logits, labels, state)
-      >>> round(float(value), 4), [round(x, 4) for x in state.multiplier.tolist()]
-      (0.4571, [1.0104])
-    """
+    """`losses.f_bound`: a lower bound of F-beta."""
     _inputs.check_hyperparameter("beta", beta, above=0.0)
     return _bound("f_bound", beta, dual_rate)
 
@@ -343,12 +226,6 @@ class AveragePrecisionState(NamedTuple):
     positive: Float[Array, "labels examples"]
 
 
-def _init_average_precision(num_labels: int, num_examples: int = 0) -> AveragePrecisionState:
-    """Zeros; with `num_examples` = 0 nothing is remembered from batch to batch."""
-    # Two arrays, not one twice: a state whose memory is donated must not hold a buffer twice.
-    return AveragePrecisionState(*(jnp.zeros((num_labels, num_examples)) for _ in range(2)))
-
-
 @functools.partial(
     jax.tree_util.register_dataclass, data_fields=["gamma", "margin"], meta_fields=[]
 )
@@ -359,7 +236,11 @@ class AveragePrecision(StatefulObjective):
     gamma: ArrayLike
     margin: ArrayLike
 
-    init = staticmethod(_init_average_precision)
+    @staticmethod
+    def init(num_labels: int, num_examples: int = 0) -> AveragePrecisionState:
+        """Zeros; with `num_examples` = 0 nothing is remembered from batch to batch."""
+        # Two arrays, not one twice: a state whose memory is donated must not hold a buffer twice.
+        return AveragePrecisionState(*(jnp.zeros((num_labels, num_examples)) for _ in range(2)))
 
     def __call__(
         self,
@@ -370,7 +251,7 @@ class AveragePrecision(StatefulObjective):
         where: Where = None,
         weights: Weights = None,
         axis_name: AxisName | None = None,
-        index: Int[Array, "*batch"] | None = None,
+        index: Int[AnyArray, "*batch"] | None = None,
         **_: Any,
     ) -> tuple[Array, AveragePrecisionState]:
         inputs = _inputs.prepare(logits, labels, where, weights)
@@ -473,52 +354,8 @@ def _gather(x: Array, axis_name: AxisName) -> Array:
     return jnp.moveaxis(parts, 0, -2).reshape(*x.shape[:-1], -1)
 
 
-@stateful(_init_average_precision, "index")
 def average_precision(gamma: ArrayLike = 0.9, *, margin: ArrayLike = 1.0) -> AveragePrecision:
-    r"""1 - average precision, by stochastic compositional optimisation (SOAP).
-
-    Per label $1 - \mathrm{mean}_{i \in P} \frac{v_i}{u_i}$, with
-    $\ell_{is} = \max(0, m - (z_i - z_s))^2$, $u_i$ a moving average of
-    $\mathrm{mean}_s\,\ell_{is}$ over all examples and $v_i$ over positives. The mean of a ratio
-    over a batch is biased; the moving averages, one per (label, example), remove that, and the
-    gradient is $(u\,dv - v\,du)/u^2$ at their values (not the derivative of the value). O(batch²)
-    work per label and O(batch²) memory.
-
-    Args:
-      logits: [..., num_labels], floating; all leading axes hold examples.
-      labels: same shape, in [0, 1].
-      state: from `average_precision.init(num_labels, num_examples)` or the last call. With
-        `init(num_labels)` nothing is remembered and u, v are the batch's own means.
-      gamma: weight of the current batch in the moving averages, in (0, 1].
-      margin: m > 0.
-      index: [...] integers, the examples' places in the training data, all different; needed
-        exactly when the state remembers.
-      where: True where an entry counts; broadcasts to the labels' shape.
-      weights: weights >= 0; broadcast to the labels' shape.
-      axis_name: mapped axis whose global batch the loss is of. Pairs are no sum over examples,
-        so this gathers the logits of the batch.
-
-    Returns:
-      (value, state): a scalar in [0, 1], the mean over labels (0 for a label without positives),
-      and the next `AveragePrecisionState`. Public code reports a value that is identically 0 on
-      the first step; the gradients agree.
-
-    Raises:
-      ValueError: an index without a remembering state or the reverse; otherwise as in
-        `sigmoid_f1`.
-
-    Source: Qi et al., Stochastic Optimization of Areas Under Precision-Recall Curves with
-    Provable Convergence, NeurIPS 2021.
-
-    Example:
-      >>> import jax.numpy as jnp
-      >>> import sigmoidf1_jax as sf
-      >>> logits, labels = jnp.array([[2.0], [1.5], [-1.0]]), jnp.array([[1], [0], [0]])
-      >>> state = sf.losses.average_precision.init(1)
-      >>> value, state = sf.losses.average_precision(logits, labels, state)
-      >>> round(float(value), 4)
-      0.2
-    """
+    """`losses.average_precision`: 1 - average precision, from running means."""
     _inputs.check_hyperparameter("gamma", gamma, above=0.0, high=1.0)
     _inputs.check_hyperparameter("margin", margin, above=0.0)
     return AveragePrecision(number(gamma), number(margin))

@@ -1,0 +1,200 @@
+"""Means over entries of losses per entry (example, label): cross-entropies and hinges."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float
+
+from sigmoidf1_jax._bound import bind
+from sigmoidf1_jax._inputs import check_hyperparameter, per_label
+from sigmoidf1_jax.objectives._means import EntryMean
+
+
+def binary_cross_entropy(
+    pos_weight: ArrayLike = 1.0, label_smoothing: ArrayLike = 0.0
+) -> EntryMean:
+    """Mean over entries of `losses.binary_cross_entropy`."""
+    return EntryMean(
+        bind(_binary_cross_entropy, pos_weight=pos_weight, label_smoothing=label_smoothing)
+    )
+
+
+def _binary_cross_entropy(
+    logits: Float[Array, "*batch labels"],
+    labels: Float[Array, "*batch labels"],
+    pos_weight: ArrayLike,
+    label_smoothing: ArrayLike,
+) -> Float[Array, "*batch labels"]:
+    pos_weight = per_label("pos_weight", pos_weight, logits, low=0.0)
+    smoothing = per_label("label_smoothing", label_smoothing, logits, low=0.0, high=1.0)
+    labels = (1 - smoothing) * labels + smoothing / 2
+    return pos_weight * labels * jax.nn.softplus(-logits) + (1 - labels) * jax.nn.softplus(logits)
+
+
+def focal(gamma: ArrayLike = 2.0, alpha: ArrayLike | None = None) -> EntryMean:
+    """Mean over entries of `losses.focal`."""
+    return EntryMean(bind(_focal, gamma=gamma, alpha=alpha))
+
+
+def _focal(
+    logits: Float[Array, "*batch labels"],
+    labels: Float[Array, "*batch labels"],
+    gamma: ArrayLike,
+    alpha: ArrayLike | None,
+) -> Float[Array, "*batch labels"]:
+    loss = focal_entropy(logits, labels, per_label("gamma", gamma, logits, low=0.0))
+    if alpha is not None:
+        alpha = per_label("alpha", alpha, logits, low=0.0, high=1.0)
+        loss *= alpha * labels + (1 - alpha) * (1 - labels)
+    return loss
+
+
+def focal_entropy(logits: Array, labels: Array, gamma: Array) -> Array:
+    """Cross-entropy times (1 - p_t)^gamma, for the losses that reweight it."""
+    # log(1 - p_t): for hard labels log_sigmoid of the signed logit, exact at any logit; for soft
+    # labels the log of a mixture that is bounded away from 0.
+    is_hard = (labels == 0) | (labels == 1)
+    soft = jnp.where(is_hard, 0.5, labels)
+    p = jax.nn.sigmoid(logits)
+    log_miss = jnp.where(
+        is_hard,
+        jax.nn.log_sigmoid((1 - 2 * labels) * logits),
+        jnp.log(p * (1 - soft) + (1 - p) * soft),
+    )
+    entropy = labels * jax.nn.softplus(-logits) + (1 - labels) * jax.nn.softplus(logits)
+    return jnp.exp(gamma * log_miss) * entropy
+
+
+def asymmetric(
+    gamma_negative: ArrayLike = 4.0,
+    gamma_positive: ArrayLike = 1.0,
+    shift: ArrayLike = 0.05,
+    stop_weight_gradient: bool = False,
+) -> EntryMean:
+    """Mean over entries of `losses.asymmetric`."""
+    return EntryMean(
+        bind(
+            _asymmetric,
+            gamma_negative=gamma_negative,
+            gamma_positive=gamma_positive,
+            shift=shift,
+            stop_weight_gradient=stop_weight_gradient,
+        )
+    )
+
+
+def _asymmetric(
+    logits: Float[Array, "*batch labels"],
+    labels: Float[Array, "*batch labels"],
+    gamma_negative: ArrayLike,
+    gamma_positive: ArrayLike,
+    shift: ArrayLike,
+    stop_weight_gradient: bool,
+) -> Float[Array, "*batch labels"]:
+    gamma_negative = per_label("gamma_negative", gamma_negative, logits, low=0.0)
+    gamma_positive = per_label("gamma_positive", gamma_positive, logits, low=0.0)
+    shift = per_label("shift", shift, logits, low=0.0, below=1.0)
+    stop = jax.lax.stop_gradient if stop_weight_gradient else lambda weight: weight
+    positive = stop(jnp.exp(gamma_positive * jax.nn.log_sigmoid(-logits))) * jax.nn.softplus(
+        -logits
+    )
+    # Without a shift the logs of p and 1 - p come from the logit, exact at any size; with one,
+    # 1 - p_m >= m, so its log is finite.
+    shifted = shift > 0
+    excess = jax.nn.sigmoid(logits) - shift
+    # Not `excess > 0`, which would take NaN for a negative that costs nothing.
+    costs = ~(shifted & (excess <= 0))
+    excess = jnp.where(shifted & costs, excess, 0.5)
+    log_p = jnp.where(shifted, jnp.log(excess), jax.nn.log_sigmoid(logits))
+    log_miss = jnp.where(shifted, jnp.log1p(-excess), jax.nn.log_sigmoid(-logits))
+    negative = jnp.where(costs, stop(jnp.exp(gamma_negative * log_p)) * -log_miss, 0)
+    return labels * positive + (1 - labels) * negative
+
+
+def hill(height: ArrayLike = 1.5, margin: ArrayLike = 1.0, gamma: ArrayLike = 2.0) -> EntryMean:
+    """Mean over entries of `losses.hill`."""
+    return EntryMean(bind(_hill, height=height, margin=margin, gamma=gamma))
+
+
+def _hill(
+    logits: Float[Array, "*batch labels"],
+    labels: Float[Array, "*batch labels"],
+    height: ArrayLike,
+    margin: ArrayLike,
+    gamma: ArrayLike,
+) -> Float[Array, "*batch labels"]:
+    check_hyperparameter("margin", margin)
+    check_hyperparameter("height", height)
+    lowered = logits - per_label("margin", margin, logits)
+    focus = jnp.exp(per_label("gamma", gamma, logits, low=0.0) * jax.nn.log_sigmoid(-lowered))
+    p = jax.nn.sigmoid(logits)
+    negative = (per_label("height", height, logits) - p) * p * p
+    return labels * focus * jax.nn.softplus(-lowered) + (1 - labels) * negative
+
+
+def hinge() -> EntryMean:
+    """Mean over entries of `losses.hinge`."""
+    return EntryMean(bind(_hinge))
+
+
+def _hinge(
+    logits: Float[Array, "*batch labels"],
+    labels: Float[Array, "*batch labels"],
+) -> Float[Array, "*batch labels"]:
+    return _of_both_classes(lambda t: jnp.maximum(1 - t, 0), logits, labels)
+
+
+def squared_hinge() -> EntryMean:
+    """Mean over entries of `losses.squared_hinge`."""
+    return EntryMean(bind(_squared_hinge))
+
+
+def _squared_hinge(
+    logits: Float[Array, "*batch labels"],
+    labels: Float[Array, "*batch labels"],
+) -> Float[Array, "*batch labels"]:
+    return _of_both_classes(lambda t: jnp.square(jnp.maximum(1 - t, 0)), logits, labels)
+
+
+def smooth_hinge() -> EntryMean:
+    """Mean over entries of `losses.smooth_hinge`."""
+    return EntryMean(bind(_smooth_hinge))
+
+
+def _smooth_hinge(
+    logits: Float[Array, "*batch labels"],
+    labels: Float[Array, "*batch labels"],
+) -> Float[Array, "*batch labels"]:
+
+    def formula(t: Array) -> Array:
+        inside = jnp.clip(1 - t, 0, 1)
+        return 0.5 * inside * inside + jnp.maximum(-t, 0)
+
+    return _of_both_classes(formula, logits, labels)
+
+
+def huber(delta: ArrayLike = 1.0) -> EntryMean:
+    """Mean over entries of `losses.huber`."""
+    return EntryMean(bind(_huber, delta=delta))
+
+
+def _huber(
+    logits: Float[Array, "*batch labels"],
+    labels: Float[Array, "*batch labels"],
+    delta: ArrayLike,
+) -> Float[Array, "*batch labels"]:
+    delta = per_label("delta", delta, logits, above=0.0)
+
+    def formula(t: Array) -> Array:
+        size = jnp.abs(t - 1)
+        inside = jnp.minimum(size, delta)
+        return 0.5 * inside * inside + delta * (size - inside)
+
+    return _of_both_classes(formula, logits, labels)
+
+
+def _of_both_classes(formula: Callable[[Array], Array], logits: Array, labels: Array) -> Array:
+    """A margin loss: `formula(z)` of positives, `formula(-z)` of negatives."""
+    return labels * formula(logits) + (1 - labels) * formula(-logits)

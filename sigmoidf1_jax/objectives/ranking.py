@@ -1,0 +1,259 @@
+"""Objectives that compare the labels of one example with each other: means over examples."""
+
+import dataclasses
+import functools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float
+
+from sigmoidf1_jax import _inputs, _safe, averaging
+from sigmoidf1_jax._bound import bind
+from sigmoidf1_jax._inputs import Labels, Logits, Weights, Where
+from sigmoidf1_jax._plain import number
+from sigmoidf1_jax.label_parts import LabelParts
+from sigmoidf1_jax.objective import SeparableObjective, Statistics
+from sigmoidf1_jax.objectives._means import (
+    ExampleMean,
+    LabelSumMean,
+    LabelSums,
+    Sums,
+    mean_one,
+)
+
+
+class Classes(NamedTuple):
+    """One number for the positives and one for the negatives of each example."""
+
+    positive: Float[Array, "*batch"]
+    negative: Float[Array, "*batch"]
+
+
+def _log_sums(z: Array, y: Array, w: Array) -> LabelSums:
+    """Logs of the sums of e^-z over positives and of e^z over negatives."""
+    positive = _safe.logsumexp(-z, w * y)
+    return LabelSums(log_summed=Classes(positive, _safe.logsumexp(z, w * (1 - y))))
+
+
+def _log_sums_and_masses(z: Array, y: Array, w: Array) -> LabelSums:
+    masses = Classes(jnp.sum(w * y, -1), jnp.sum(w * (1 - y), -1))
+    return _log_sums(z, y, w)._replace(summed=masses)
+
+
+def _log_pairs(sums: LabelSums) -> tuple[Array, Array]:
+    """Log of the sum over (negative, positive) pairs of e^(z_neg - z_pos), in O(labels).
+
+    The sum over pairs is a product of two sums. The second result says whether a pair exists.
+    """
+    positive, has_positive = _safe.finite_log(sums.log_summed.positive)
+    negative, has_negative = _safe.finite_log(sums.log_summed.negative)
+    return negative + positive, has_negative & has_positive
+
+
+def pairwise_logistic() -> LabelSumMean:
+    """Mean over examples of `losses.pairwise_logistic`."""
+    return LabelSumMean(_log_sums, bind(_pairwise_logistic))
+
+
+def _pairwise_logistic(sums: LabelSums) -> Float[Array, "*batch"]:
+    log_sum, exists = _log_pairs(sums)
+    return jnp.where(exists, jax.nn.softplus(log_sum), 0)
+
+
+def bp_mll(limit: ArrayLike = 10.0) -> LabelSumMean:
+    """Mean over examples of `losses.bp_mll`."""
+    return LabelSumMean(_log_sums_and_masses, bind(_bp_mll, limit=limit))
+
+
+def _bp_mll(sums: LabelSums, limit: ArrayLike) -> Float[Array, "*batch"]:
+    _inputs.check_hyperparameter("limit", limit)
+    log_sum, exists = _log_pairs(sums)
+    pairs = sums.summed.positive * sums.summed.negative
+    x = log_sum - jnp.log(jnp.where(exists, pairs, 1))
+    limit = jnp.asarray(limit, x.dtype)
+    # A choice, not a sum of both parts, whose derivatives of e^limit would cancel below it.
+    inside = x < limit
+    curve = jnp.exp(jnp.where(inside, x, limit))
+    tangent = jnp.exp(limit) * (1 + jnp.where(inside, 0, x - limit))
+    return jnp.where(exists, jnp.where(inside, curve, tangent), 0)
+
+
+def rank_hinge(margin: ArrayLike = 1.0) -> ExampleMean:
+    """Mean over examples of `losses.rank_hinge`."""
+    return ExampleMean(bind(_rank_hinge, margin=margin))
+
+
+def _rank_hinge(
+    logits: Float[Array, "*batch labels"],
+    labels: Float[Array, "*batch labels"],
+    within: Float[Array, "*batch labels"],
+    margin: ArrayLike,
+) -> Float[Array, "*batch"]:
+    _inputs.check_hyperparameter("margin", margin, low=0.0)
+    logits, labels, within = map(_inputs.whole_rows, (logits, labels, within))
+    positive, negative = within * labels, within * (1 - labels)
+    nothing = jnp.zeros_like(positive)
+    keys = jnp.concatenate([logits - jnp.asarray(margin, logits.dtype), logits], -1)
+    order = jnp.argsort(jax.lax.stop_gradient(keys), axis=-1)
+    keys, below, above = (
+        jnp.take_along_axis(x, order, -1)
+        for x in (
+            keys,
+            jnp.concatenate([positive, nothing], -1),
+            jnp.concatenate([nothing, negative], -1),
+        )
+    )
+    # A pair counts where its negative's key is above its positive's, by the sum of the gaps
+    # between them.
+    gaps = keys[..., 1:] - keys[..., :-1]
+    below = jnp.cumsum(below, -1)[..., :-1]
+    above = jnp.flip(jnp.cumsum(jnp.flip(above, -1), -1), -1)[..., 1:]
+    pairs = jnp.sum(positive, -1) * jnp.sum(negative, -1)
+    return _safe.ratio(jnp.sum(gaps * below * above, -1), pairs)
+
+
+def zlpr() -> LabelSumMean:
+    """Mean over examples of `losses.zlpr`."""
+    return LabelSumMean(_log_sums, bind(_zlpr))
+
+
+def _zlpr(sums: LabelSums) -> Float[Array, "*batch"]:
+    positive, has_positive = _safe.finite_log(sums.log_summed.positive)
+    negative, has_negative = _safe.finite_log(sums.log_summed.negative)
+    return jnp.where(has_negative, jax.nn.softplus(negative), 0) + jnp.where(
+        has_positive, jax.nn.softplus(positive), 0
+    )
+
+
+def sparsemax() -> ExampleMean:
+    """Mean over examples of `losses.sparsemax`."""
+    return ExampleMean(bind(_sparsemax))
+
+
+def _sparsemax(
+    logits: Float[Array, "*batch labels"],
+    labels: Float[Array, "*batch labels"],
+    within: Float[Array, "*batch labels"],
+) -> Float[Array, "*batch"]:
+    logits, labels, within = map(_inputs.whole_rows, (logits, labels, within))
+    counted = within > 0
+    top = jnp.max(jnp.where(counted, logits, -jnp.inf), -1, keepdims=True)
+    top = jnp.where(jnp.isfinite(top), top, 0)
+    # Shift invariance: with the maximum at 0 the support lies in [-1, 0], so squares of large
+    # logits never meet and cancel. Entries left out sit far below any support.
+    u = jnp.where(counted, logits - jax.lax.stop_gradient(top), -2)
+    ordered = -jnp.sort(-jax.lax.stop_gradient(u), axis=-1)
+    rank = jax.lax.broadcasted_iota(u.dtype, u.shape, u.ndim - 1) + 1
+    inside = 1 + rank * ordered > jnp.cumsum(jnp.maximum(ordered, -2), -1)
+    lowest = jnp.min(jnp.where(inside, ordered, 0), -1, keepdims=True)
+    support = counted & (u >= lowest)
+    size = jnp.sum(support.astype(u.dtype), -1, keepdims=True)
+    threshold = _safe.ratio(jnp.sum(jnp.where(support, u, 0), -1, keepdims=True) - 1, size)
+    pi = jnp.where(support, u - threshold, 0)
+    q = _safe.ratio(within * labels, jnp.sum(within * labels, -1, keepdims=True))
+    u = jnp.where(counted, u, 0)
+    loss = jnp.sum((pi - q) * u, -1) + 0.5 * jnp.sum(q * q - pi * pi, -1)
+    return jnp.where(jnp.any(q > 0, -1), loss, 0)
+
+
+# A sum of e^x over the batch overflows, and (maximum, scaled sum) pairs do not add up under
+# psum. So the sum is kept in bins: those x within 64 of a multiple of 128 are summed as
+# e^(x - multiple), between e^-64 and e^64, which float32 holds for 1e10 examples. Bins add up.
+_SPACING, _BINS = 128.0, tuple(float(i) for i in range(-5, 6))
+
+
+class Columns(NamedTuple):
+    """Per label: binned sums of exponentials [bins, num_labels], and masses [num_labels]."""
+
+    positive: Float[Array, "bins labels"]
+    negative: Float[Array, "bins labels"]
+    positives: Float[Array, " labels"]
+    negatives: Float[Array, " labels"]
+
+
+def _binned_sum(x: Array, weight: Array, axes: tuple[int, ...]) -> Array:
+    limit = _SPACING * (len(_BINS) // 2) + _SPACING / 2
+    # Beyond the last bin the value stops growing, but its gradient still points the right way.
+    x = x - jax.lax.stop_gradient(x - jnp.clip(x, -limit, limit))
+    bins = jnp.clip(jnp.round(jax.lax.stop_gradient(x) / _SPACING), _BINS[0], _BINS[-1])
+    terms = weight * jnp.exp(x - _SPACING * bins)
+    return jnp.stack([jnp.sum(jnp.where(bins == b, terms, 0), axes) for b in _BINS])
+
+
+def _log_binned(sums: Array) -> Array:
+    offsets = _SPACING * jnp.asarray(_BINS, sums.dtype)[:, None]
+    filled = sums > 0
+    logs = jnp.where(filled, offsets + jnp.log(jnp.where(filled, sums, 1)), 0)
+    return _safe.finite_log(_safe.logsumexp(logs, filled.astype(sums.dtype), 0))[0]
+
+
+@functools.partial(
+    jax.tree_util.register_dataclass,
+    data_fields=["positive_temperature", "negative_temperature"],
+    meta_fields=[],
+)
+@dataclasses.dataclass(frozen=True, repr=False)
+class TwoWay(SeparableObjective):
+    """See `two_way`."""
+
+    positive_temperature: ArrayLike
+    negative_temperature: ArrayLike
+
+    def label_parts(
+        self, logits: Logits, labels: Labels, *, where: Where = None, weights: Weights = None
+    ) -> LabelParts:
+        z, y, w = _inputs.prepare(logits, labels, where, weights)
+        tp, tn = self._temperatures(z)
+        positive = _safe.logsumexp(-z / tp, w * y)
+        negative = _safe.logsumexp(z / tn, w * (1 - y))
+        axes = averaging.leading_axes(z)
+        columns = Columns(
+            _binned_sum(-z / tp, w * y, axes),
+            _binned_sum(z / tn, w * (1 - y), axes),
+            jnp.sum(w * y, axes) + _inputs.nan_of(z, axes),
+            jnp.sum(w * (1 - y), axes),
+        )
+        return LabelParts(columns, averaging.example_mass(w, z), Classes(positive, negative))
+
+    def from_label_parts(self, parts: LabelParts) -> Statistics:
+        example, sums = mean_one(parts.summed, LabelSums(log_summed=parts.log_summed))
+        tp, tn = self._temperatures(example)
+        positive, has_positive = _safe.finite_log(sums.log_summed.positive)
+        negative, has_negative = _safe.finite_log(sums.log_summed.negative)
+        both = jax.nn.softplus(tp * positive + tn * negative)
+        example = jnp.where(has_positive, example, 0)
+        rows = Sums(jnp.sum(example * jnp.where(has_negative, both, 0)), jnp.sum(example))
+        return rows, parts.per_label
+
+    def value(self, statistics: Statistics) -> Array:
+        rows, columns = statistics
+        tp, tn = self._temperatures(columns.positives)
+        both = jax.nn.softplus(
+            tp * _log_binned(columns.positive) + tn * _log_binned(columns.negative)
+        )
+        present = columns.positives > 0
+        both = jnp.where(present & (columns.negatives > 0), both, 0)
+        mean = _safe.ratio(jnp.sum(both), jnp.sum(present.astype(both.dtype)))
+        mean += _inputs.nan_of(columns.positives)
+        return (mean + _safe.ratio(rows.total, rows.weight)) / 2
+
+    def _temperatures(self, like: Array) -> tuple[Array, Array]:
+        return (
+            jnp.asarray(self.positive_temperature, like.dtype),
+            jnp.asarray(self.negative_temperature, like.dtype),
+        )
+
+    def __repr__(self) -> str:
+        return (
+            f"two_way(positive_temperature={self.positive_temperature!r}, "
+            f"negative_temperature={self.negative_temperature!r})"
+        )
+
+
+def two_way(positive_temperature: ArrayLike = 4.0, negative_temperature: ArrayLike = 1.0) -> TwoWay:
+    """`losses.two_way`: labels ranked within examples, and examples within labels."""
+    _inputs.check_hyperparameter("positive_temperature", positive_temperature, above=0.0)
+    _inputs.check_hyperparameter("negative_temperature", negative_temperature, above=0.0)
+    return TwoWay(number(positive_temperature), number(negative_temperature))
