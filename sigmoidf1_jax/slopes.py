@@ -50,7 +50,8 @@ def init_learned(
     """Parameters at which `learned` has this slope > 0 and offset.
 
     Args:
-      slope, offset: scalars or [num_labels].
+      slope: > 0, scalar or [num_labels].
+      offset: scalar or [num_labels].
       num_labels: gives every label parameters of its own.
 
     Example:

@@ -160,10 +160,13 @@ def temperature(
       weights: >= 0, how often an entry counts; broadcast to the shape.
 
     Returns:
-      A `Logistic` with slope 1/T and offset 0; labels without both classes as in `platt`.
+      A `Logistic` with slope 1/T and offset 0. A label without both classes takes the T of all
+      labels pooled; outside jit one warning lists such labels. Under jit a label with a NaN or an
+      infinite score that counts gets NaN, and so does the pooled one.
 
     Raises:
-      ValueError: as in `platt`.
+      ValueError: shapes; in concrete arrays NaN or infinite scores, labels not 0/1 or negative
+        weights.
 
     Source: Guo et al., On Calibration of Modern Neural Networks, ICML 2017.
 
@@ -201,10 +204,12 @@ def isotonic(
     Returns:
       An `Isotonic` with as many knots as there are examples (entries, if not `per_label`). A
       label without both classes takes the function of all labels pooled, sampled at evenly
-      spaced entries; outside jit one warning lists such labels. NaN as in `platt`.
+      spaced entries; outside jit one warning lists such labels. Under jit a label with a
+      NaN or an infinite score that counts gets NaN, and so does the pooled one.
 
     Raises:
-      ValueError: as in `platt`.
+      ValueError: shapes; in concrete arrays NaN or infinite scores, labels not 0/1 or negative
+        weights.
 
     Source: Zadrozny and Elkan, Transforming Classifier Scores into Accurate Multiclass
     Probability Estimates, KDD 2002; equal to scikit-learn's `IsotonicRegression`
@@ -235,8 +240,9 @@ class Calibrated(Plain):
 
         Args:
           scores: [..., num_labels], like those of the fit.
-          args, kwargs: further arguments of the decision.
+          *args: further arguments of the decision.
           where: True where a label may be predicted; broadcasts to the shape.
+          **kwargs: further keyword arguments of the decision.
         """
         if where is not None:
             kwargs["where"] = where

@@ -153,7 +153,8 @@ def per_label_threshold(
       scores: [..., examples, num_labels], floating.
       labels: same shape, 0 or 1.
       beta: > 0, weight of recall against precision, for the default score F-beta.
-      score: function of a `Confusion` to maximise instead of F-beta, as in `global_threshold`.
+      score: function of a `Confusion` to maximise instead of F-beta, one of `sf.scores` or your
+        own; its values must be finite (`zero_division` not nan).
       min_positives: fewest positives, >= 1, for a threshold of the label's own.
       folds: with K > 1, each label's threshold is the mean of those that are best on each of K
         folds (example i is in fold i mod K); folds without a positive of the label are left out.

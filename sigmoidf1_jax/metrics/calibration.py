@@ -100,16 +100,23 @@ def calibration_error(
     r"""Expected calibration error $\sum_b \frac{n_b}{n} |\bar p_b - \bar y_b|$; in [0, 1].
 
     Args:
+      probabilities: [..., num_labels] floating in [0, 1]; leading axes hold examples.
+      labels: same shape, bool or 0/1.
+      num_bins: number of bins of one width, >= 1; static.
       average: "macro" (mean over labels), "weighted" (by positives), "micro" (all labels pooled
         before binning) or None ([num_labels]).
-      probabilities, labels, num_bins, where, weights: as in `reliability`.
+      where: True where an entry counts; broadcasts to the labels' shape.
+      weights: weights >= 0; broadcast to the labels' shape. An entry of weight 0 does not
+        count, as if masked.
 
     Returns:
       A scalar, or [num_labels] for `average=None`; NaN where nothing counts.
 
     Raises:
-      ValueError, TypeError: as in `reliability`; also an unknown `average`, and weights of labels
-        where they cancel.
+      ValueError: shapes differ, no axis of examples, num_bins < 1, unknown `average`, weights of
+        labels where they cancel; in concrete arrays also probabilities outside [0, 1] or NaN,
+        labels not 0 or 1, negative weights.
+      TypeError: probabilities not floating.
 
     Source: Naeini, Cooper and Hauskrecht, 2015; Guo et al., 2017 (for each label's positive class).
 
@@ -148,11 +155,22 @@ def brier_score(
     r"""Mean of $(p - y)^2$; in [0, 1], lower is better.
 
     Args:
-      average: as in `calibration_error`.
-      probabilities, labels, where, weights: as in `reliability`.
+      probabilities: [..., num_labels] floating in [0, 1]; leading axes hold examples.
+      labels: same shape, bool or 0/1.
+      average: "macro" (mean over labels), "weighted" (by positives), "micro" (over all entries)
+        or None ([num_labels]).
+      where: True where an entry counts; broadcasts to the labels' shape.
+      weights: weights >= 0; broadcast to the labels' shape. An entry of weight 0 does not
+        count, as if masked.
+
+    Returns:
+      A scalar, or [num_labels] for `average=None`; NaN where nothing counts.
 
     Raises:
-      ValueError, TypeError: as in `calibration_error`.
+      ValueError: shapes differ, no axis of examples, unknown `average`, weights of labels
+        where they cancel; in concrete arrays also probabilities outside [0, 1] or NaN, labels not
+        0 or 1, negative weights.
+      TypeError: probabilities not floating.
 
     Source: with `average=None` equal to `sklearn.metrics.brier_score_loss` of each column;
       Brier, 1950.

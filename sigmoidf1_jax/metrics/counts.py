@@ -13,8 +13,21 @@ def label_count_error(
 ) -> Float[Array, ""]:
     r"""Mean over examples of $|\,|\hat Y_i| - |Y_i|\,|$: by how many labels the count is off.
 
-    Arguments and errors as in `f_beta`; entries that do not count are on neither side. NaN if no
-    example counts.
+    Entries that do not count are on neither side. NaN if no example counts.
+
+    Args:
+      decisions: [..., num_labels], bool or 0/1 integers; leading axes hold examples.
+      labels: same shape, bool or 0/1.
+      where: True where an entry counts; broadcasts to the labels' shape.
+      weights: weights >= 0, e.g. [batch, 1] for examples (scikit-learn's `sample_weight`); an
+        example weighs the mean of its entries' weights, and weight 0 does not count.
+
+    Returns:
+      A scalar >= 0.
+
+    Raises:
+      ValueError: shapes differ, no axis of examples; in concrete arrays also values not 0 or 1.
+      TypeError: floating decisions.
 
     Example:
       >>> import jax.numpy as jnp
@@ -31,8 +44,21 @@ def label_count_bias(
 ) -> Float[Array, ""]:
     r"""Mean over examples of $|\hat Y_i| - |Y_i|$: positive if too many labels are predicted.
 
-    Arguments and errors as in `f_beta`; entries that do not count are on neither side. NaN if no
-    example counts.
+    Entries that do not count are on neither side. NaN if no example counts.
+
+    Args:
+      decisions: [..., num_labels], bool or 0/1 integers; leading axes hold examples.
+      labels: same shape, bool or 0/1.
+      where: True where an entry counts; broadcasts to the labels' shape.
+      weights: weights >= 0, e.g. [batch, 1] for examples (scikit-learn's `sample_weight`); an
+        example weighs the mean of its entries' weights, and weight 0 does not count.
+
+    Returns:
+      A scalar in [-num_labels, num_labels].
+
+    Raises:
+      ValueError: shapes differ, no axis of examples; in concrete arrays also values not 0 or 1.
+      TypeError: floating decisions.
 
     Example:
       >>> import jax.numpy as jnp

@@ -115,7 +115,29 @@ def roc_auc(
     too, as in scikit-learn. `undefined="skip"` averages over the labels (or examples) that have
     both classes.
 
-    Arguments, result and errors as in `average_precision`; `undefined="nan"` equals scikit-learn.
+    Args:
+      scores: [..., num_labels] floating, logits or probabilities; leading axes hold examples.
+      labels: same shape, bool or 0/1.
+      average: "macro" over labels, "weighted" by positives, "micro" over all entries, "samples"
+        over examples, or None ([num_labels]).
+      undefined: labels or examples whose area is undefined are "zero" or "nan" in the average
+        ("nan" equals scikit-learn here), or "skip" leaves them out of it. Per label "skip" is
+        NaN. "weighted" gives labels without positives no weight, and is 0, as in scikit-learn,
+        where that is all of them, unless they are skipped.
+      where: True where an entry counts; broadcasts to the labels' shape. A label or example
+        with no counted entry leaves the average.
+      weights: weights >= 0, e.g. [batch, 1] for examples. For "samples" an example weighs the
+        mean of its entries' weights, and within it only weight 0 (does not count) matters.
+
+    Returns:
+      A scalar in [0, 1], or [num_labels] for `average=None`; float32, float64 for float64 scores.
+      NaN where nothing counts, or where all is undefined and skipped.
+
+    Raises:
+      ValueError: shapes differ, no axis of examples, unknown `average` or `undefined`, weights
+        of labels where they cancel; in concrete arrays also NaN scores, labels not 0 or 1,
+        negative weights.
+      TypeError: scores not floating.
 
     Source: equal to `sklearn.metrics.roc_auc_score(labels, scores)`; Hanley and McNeil, 1982.
 

@@ -76,7 +76,22 @@ def coverage_error(
     How far down the ranking one must go to meet every true label. Tsoumakas's coverage is this
     minus one. In [0, num_labels].
 
-    Arguments and errors as in `label_ranking_average_precision`.
+    Args:
+      scores: [..., num_labels] floating, logits or probabilities; leading axes hold examples.
+      labels: same shape, bool or 0/1.
+      where: True where an entry counts; broadcasts to the labels' shape. An example with no
+        counted entry leaves the mean.
+      weights: weights >= 0, e.g. [batch, 1] for examples; an example weighs the mean of its
+        entries' weights. An entry of weight 0 does not count, as if masked; other weights do
+        not change how an example ranks its labels.
+
+    Returns:
+      A scalar in [0, num_labels]; float32, float64 for float64 scores. NaN if no example counts.
+
+    Raises:
+      ValueError: shapes differ, no axis of examples; in concrete arrays also NaN scores, labels
+        not 0 or 1, negative weights.
+      TypeError: scores not floating.
 
     Source: equal to `sklearn.metrics.coverage_error(labels, scores)`.
 
@@ -120,7 +135,22 @@ def ranking_loss(
     $|\{(j, k): j \in P, k \notin P, s_k \ge s_j\}| / (|P|\,|N|)$: equal scores are wrong. 0 for
     an example whose labels are all true or all false. In [0, 1].
 
-    Arguments and errors as in `label_ranking_average_precision`.
+    Args:
+      scores: [..., num_labels] floating, logits or probabilities; leading axes hold examples.
+      labels: same shape, bool or 0/1.
+      where: True where an entry counts; broadcasts to the labels' shape. An example with no
+        counted entry leaves the mean.
+      weights: weights >= 0, e.g. [batch, 1] for examples; an example weighs the mean of its
+        entries' weights. An entry of weight 0 does not count, as if masked; other weights do
+        not change how an example ranks its labels.
+
+    Returns:
+      A scalar in [0, 1]; float32, float64 for float64 scores. NaN if no example counts.
+
+    Raises:
+      ValueError: shapes differ, no axis of examples; in concrete arrays also NaN scores, labels
+        not 0 or 1, negative weights.
+      TypeError: scores not floating.
 
     Source: equal to `sklearn.metrics.label_ranking_loss(labels, scores)`.
 
@@ -173,7 +203,22 @@ def one_error(
     Among equal scores the first label counts as the highest. An example without true labels
     is an error.
 
-    Arguments and errors as in `label_ranking_average_precision`.
+    Args:
+      scores: [..., num_labels] floating, logits or probabilities; leading axes hold examples.
+      labels: same shape, bool or 0/1.
+      where: True where an entry counts; broadcasts to the labels' shape. An example with no
+        counted entry leaves the mean.
+      weights: weights >= 0, e.g. [batch, 1] for examples; an example weighs the mean of its
+        entries' weights. An entry of weight 0 does not count, as if masked; other weights do
+        not change how an example ranks its labels.
+
+    Returns:
+      A scalar in [0, 1]; float32, float64 for float64 scores. NaN if no example counts.
+
+    Raises:
+      ValueError: shapes differ, no axis of examples; in concrete arrays also NaN scores, labels
+        not 0 or 1, negative weights.
+      TypeError: scores not floating.
 
     Source: Schapire and Singer, BoosTexter, 2000.
 

@@ -122,7 +122,24 @@ def f1(
 ) -> Result:
     """`f_beta` with beta 1: the harmonic mean of precision and recall.
 
-    Arguments, result and errors as in `f_beta`.
+    Args:
+      decisions: [..., num_labels], bool or 0/1 integers; leading axes hold examples.
+      labels: same shape, bool or 0/1.
+      average: "macro", "micro", "weighted", "samples" or None ([num_labels]), as in
+        scikit-learn.
+      zero_division: value where nothing is true or predicted; nan leaves such labels (examples) out
+        of the average.
+      where: True where an entry counts; broadcasts to the labels' shape.
+      weights: weights >= 0, e.g. [batch, 1] for examples (scikit-learn's `sample_weight`); an
+        entry of weight 0 does not count, as if masked.
+
+    Returns:
+      A scalar in [0, 1], or [num_labels] for `average=None`; `zero_division` if nothing counts.
+
+    Raises:
+      ValueError: shapes differ, no axis of examples, unknown `average`, weights of labels where
+        they cancel; in concrete arrays also values not 0 or 1.
+      TypeError: floating decisions.
 
     Example:
       >>> import jax.numpy as jnp
@@ -151,7 +168,24 @@ def precision(
 ) -> Result:
     r"""Precision $tp / (tp + fp)$: the share of predicted labels that are right.
 
-    Arguments, result and errors as in `f_beta`.
+    Args:
+      decisions: [..., num_labels], bool or 0/1 integers; leading axes hold examples.
+      labels: same shape, bool or 0/1.
+      average: "macro", "micro", "weighted", "samples" or None ([num_labels]), as in
+        scikit-learn.
+      zero_division: value where no label is predicted; nan leaves such labels (examples) out of the
+        average.
+      where: True where an entry counts; broadcasts to the labels' shape.
+      weights: weights >= 0, e.g. [batch, 1] for examples (scikit-learn's `sample_weight`); an
+        entry of weight 0 does not count, as if masked.
+
+    Returns:
+      A scalar in [0, 1], or [num_labels] for `average=None`; `zero_division` if nothing counts.
+
+    Raises:
+      ValueError: shapes differ, no axis of examples, unknown `average`, weights of labels where
+        they cancel; in concrete arrays also values not 0 or 1.
+      TypeError: floating decisions.
 
     Source: equal to `sklearn.metrics.precision_score(labels, decisions)`.
 
@@ -180,7 +214,24 @@ def recall(
 ) -> Result:
     r"""Recall $tp / (tp + fn)$: the share of true labels that are predicted.
 
-    Arguments, result and errors as in `f_beta`.
+    Args:
+      decisions: [..., num_labels], bool or 0/1 integers; leading axes hold examples.
+      labels: same shape, bool or 0/1.
+      average: "macro", "micro", "weighted", "samples" or None ([num_labels]), as in
+        scikit-learn.
+      zero_division: value where no label is true; nan leaves such labels (examples) out of the
+        average.
+      where: True where an entry counts; broadcasts to the labels' shape.
+      weights: weights >= 0, e.g. [batch, 1] for examples (scikit-learn's `sample_weight`); an
+        entry of weight 0 does not count, as if masked.
+
+    Returns:
+      A scalar in [0, 1], or [num_labels] for `average=None`; `zero_division` if nothing counts.
+
+    Raises:
+      ValueError: shapes differ, no axis of examples, unknown `average`, weights of labels where
+        they cancel; in concrete arrays also values not 0 or 1.
+      TypeError: floating decisions.
 
     Source: equal to `sklearn.metrics.recall_score(labels, decisions)`.
 
@@ -208,7 +259,24 @@ def jaccard(
 ) -> Result:
     r"""Jaccard index $tp / (tp + fp + fn)$; samples Jaccard is the "Hamming score" of some codes.
 
-    Arguments, result and errors as in `f_beta`.
+    Args:
+      decisions: [..., num_labels], bool or 0/1 integers; leading axes hold examples.
+      labels: same shape, bool or 0/1.
+      average: "macro", "micro", "weighted", "samples" or None ([num_labels]), as in
+        scikit-learn.
+      zero_division: value where nothing is true or predicted; nan leaves such labels (examples) out
+        of the average.
+      where: True where an entry counts; broadcasts to the labels' shape.
+      weights: weights >= 0, e.g. [batch, 1] for examples (scikit-learn's `sample_weight`); an
+        entry of weight 0 does not count, as if masked.
+
+    Returns:
+      A scalar in [0, 1], or [num_labels] for `average=None`; `zero_division` if nothing counts.
+
+    Raises:
+      ValueError: shapes differ, no axis of examples, unknown `average`, weights of labels where
+        they cancel; in concrete arrays also values not 0 or 1.
+      TypeError: floating decisions.
 
     Source: equal to `sklearn.metrics.jaccard_score(labels, decisions)`.
 
@@ -236,7 +304,24 @@ def accuracy(
 ) -> Result:
     r"""Accuracy $(tp + tn) / n$ of entries; for whole label sets see `subset_accuracy`.
 
-    Arguments, result and errors as in `f_beta`.
+    Args:
+      decisions: [..., num_labels], bool or 0/1 integers; leading axes hold examples.
+      labels: same shape, bool or 0/1.
+      average: "macro", "micro", "weighted", "samples" or None ([num_labels]), as in
+        scikit-learn.
+      zero_division: value where no entry counts; nan leaves such labels (examples) out of the
+        average.
+      where: True where an entry counts; broadcasts to the labels' shape.
+      weights: weights >= 0, e.g. [batch, 1] for examples (scikit-learn's `sample_weight`); an
+        entry of weight 0 does not count, as if masked.
+
+    Returns:
+      A scalar in [0, 1], or [num_labels] for `average=None`; `zero_division` if nothing counts.
+
+    Raises:
+      ValueError: shapes differ, no axis of examples, unknown `average`, weights of labels where
+        they cancel; in concrete arrays also values not 0 or 1.
+      TypeError: floating decisions.
 
     Source: with `average=None`, `sklearn.metrics.accuracy_score` of each column.
 
@@ -265,7 +350,24 @@ def specificity(
 ) -> Result:
     r"""Specificity $tn / (tn + fp)$: the recall of the negative class.
 
-    Arguments, result and errors as in `f_beta`.
+    Args:
+      decisions: [..., num_labels], bool or 0/1 integers; leading axes hold examples.
+      labels: same shape, bool or 0/1.
+      average: "macro", "micro", "weighted", "samples" or None ([num_labels]), as in
+        scikit-learn.
+      zero_division: value where all labels are true; nan leaves such labels (examples) out of the
+        average.
+      where: True where an entry counts; broadcasts to the labels' shape.
+      weights: weights >= 0, e.g. [batch, 1] for examples (scikit-learn's `sample_weight`); an
+        entry of weight 0 does not count, as if masked.
+
+    Returns:
+      A scalar in [0, 1], or [num_labels] for `average=None`; `zero_division` if nothing counts.
+
+    Raises:
+      ValueError: shapes differ, no axis of examples, unknown `average`, weights of labels where
+        they cancel; in concrete arrays also values not 0 or 1.
+      TypeError: floating decisions.
 
     Source: with `average=None`, `sklearn.metrics.recall_score(..., pos_label=0)` of each column.
 
@@ -288,7 +390,19 @@ def hamming_loss(
 ) -> Float[Array, ""]:
     """The share of wrong entries, in [0, 1]; NaN if no entry counts.
 
-    Arguments and errors as in `f_beta`.
+    Args:
+      decisions: [..., num_labels], bool or 0/1 integers; leading axes hold examples.
+      labels: same shape, bool or 0/1.
+      where: True where an entry counts; broadcasts to the labels' shape.
+      weights: weights >= 0, e.g. [batch, 1] for examples (scikit-learn's `sample_weight`); an
+        entry of weight 0 does not count, as if masked.
+
+    Returns:
+      A scalar in [0, 1].
+
+    Raises:
+      ValueError: shapes differ, no axis of examples; in concrete arrays also values not 0 or 1.
+      TypeError: floating decisions.
 
     Source: equal to `sklearn.metrics.hamming_loss(labels, decisions)`.
 
@@ -308,7 +422,21 @@ def subset_accuracy(
     """The share of examples whose whole label set is right, in [0, 1]; NaN if none counts.
 
     An example is judged on its entries that count; one with none does not count. It weighs the
-    mean of its entries' weights. Arguments and errors as in `f_beta`.
+    mean of its entries' weights.
+
+    Args:
+      decisions: [..., num_labels], bool or 0/1 integers; leading axes hold examples.
+      labels: same shape, bool or 0/1.
+      where: True where an entry counts; broadcasts to the labels' shape.
+      weights: weights >= 0, e.g. [batch, 1] for examples (scikit-learn's `sample_weight`); an
+        entry of weight 0 does not count, as if masked.
+
+    Returns:
+      A scalar in [0, 1].
+
+    Raises:
+      ValueError: shapes differ, no axis of examples; in concrete arrays also values not 0 or 1.
+      TypeError: floating decisions.
 
     Source: equal to `sklearn.metrics.accuracy_score(labels, decisions)`.
 
@@ -334,8 +462,26 @@ def matthews(
 ) -> Result:
     r"""Matthews correlation $(tp\,tn - fp\,fn) / \sqrt{(tp+fp)(tp+fn)(tn+fp)(tn+fn)}$.
 
-    In [-1, 1]; 0 is chance. `zero_division` where decisions or labels are constant. Also called
-    `mcc`, as in `sf.scores`. Arguments and errors as in `f_beta`.
+    0 is chance. Also called `mcc`, the name of the score and of the loss.
+
+    Args:
+      decisions: [..., num_labels], bool or 0/1 integers; leading axes hold examples.
+      labels: same shape, bool or 0/1.
+      average: "macro", "micro", "weighted", "samples" or None ([num_labels]), as in
+        scikit-learn.
+      zero_division: value where decisions or labels are constant; nan leaves such labels (examples)
+        out of the average.
+      where: True where an entry counts; broadcasts to the labels' shape.
+      weights: weights >= 0, e.g. [batch, 1] for examples (scikit-learn's `sample_weight`); an
+        entry of weight 0 does not count, as if masked.
+
+    Returns:
+      A scalar in [-1, 1], or [num_labels] for `average=None`; `zero_division` if nothing counts.
+
+    Raises:
+      ValueError: shapes differ, no axis of examples, unknown `average`, weights of labels where
+        they cancel; in concrete arrays also values not 0 or 1.
+      TypeError: floating decisions.
 
     Source: with `average=None`, `sklearn.metrics.matthews_corrcoef` of each column.
 
@@ -368,7 +514,24 @@ def balanced_accuracy(
 ) -> Result:
     """Mean of recall and specificity over the classes present; 1/2 is chance.
 
-    Arguments, result and errors as in `f_beta`; `zero_division` where no entry counts.
+    Args:
+      decisions: [..., num_labels], bool or 0/1 integers; leading axes hold examples.
+      labels: same shape, bool or 0/1.
+      average: "macro", "micro", "weighted", "samples" or None ([num_labels]), as in
+        scikit-learn.
+      zero_division: value where no entry counts; nan leaves such labels (examples) out of the
+        average.
+      where: True where an entry counts; broadcasts to the labels' shape.
+      weights: weights >= 0, e.g. [batch, 1] for examples (scikit-learn's `sample_weight`); an
+        entry of weight 0 does not count, as if masked.
+
+    Returns:
+      A scalar in [0, 1], or [num_labels] for `average=None`; `zero_division` if nothing counts.
+
+    Raises:
+      ValueError: shapes differ, no axis of examples, unknown `average`, weights of labels where
+        they cancel; in concrete arrays also values not 0 or 1.
+      TypeError: floating decisions.
 
     Source: with `average=None`, `sklearn.metrics.balanced_accuracy_score` of each column.
 

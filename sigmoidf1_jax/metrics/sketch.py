@@ -198,7 +198,14 @@ def sketched_average_precision(
     Args:
       histogram: from `score_histogram`.
       average: "macro", "weighted", "micro" or None.
-      undefined: as in `average_precision`.
+      undefined: labels without positives, whose area is undefined, are "zero" or "nan" in the
+        average, or "skip" leaves them out of it; per label "skip" is NaN.
+
+    Returns:
+      A scalar in [0, 1], or [num_labels] for `average=None`.
+
+    Raises:
+      ValueError: unknown `average` or `undefined`.
     """
     of = _labels(histogram, average, undefined)
     tp, fp = of.through
@@ -215,7 +222,14 @@ def sketched_roc_auc(
     Args:
       histogram: from `score_histogram`.
       average: "macro", "weighted", "micro" or None.
-      undefined: as in `roc_auc`.
+      undefined: labels with one class, whose area is undefined, are "zero" or "nan" in the
+        average, or "skip" leaves them out of it; per label "skip" is NaN.
+
+    Returns:
+      A scalar in [0, 1], or [num_labels] for `average=None`.
+
+    Raises:
+      ValueError: unknown `average` or `undefined`.
     """
     of = _labels(histogram, average, undefined)
     value = _pairs(of, of.above[0] + of.positive / 2)
@@ -233,8 +247,19 @@ def roc_auc_bounds(
 ) -> Bounds:
     r"""The exact ROC AUC lies in sketch $\pm \tfrac12 \sum_b \frac{p_b}{P} \frac{n_b}{N}$.
 
-    Only pairs that share a bin can be misjudged, each by at most a half. `undefined` as in
-    `roc_auc`.
+    Only pairs that share a bin can be misjudged, each by at most a half.
+
+    Args:
+      histogram: from `score_histogram`.
+      average: "macro", "weighted", "micro" or None.
+      undefined: labels with one class, whose area is undefined, are "zero" or "nan" in the
+        average, or "skip" leaves them out of it; per label "skip" is NaN.
+
+    Returns:
+      Low and high end, each a scalar in [0, 1], or [num_labels] for `average=None`.
+
+    Raises:
+      ValueError: unknown `average` or `undefined`.
     """
     of = _labels(histogram, average, undefined)
     low, high = (_pairs(of, below) for below in (of.above[0], of.through[0]))
@@ -251,7 +276,18 @@ def average_precision_bounds(
     With p positives and n negatives in a bin, T positives and F negatives above it, the bin's
     positives earn at most $p\,\frac{T+p}{T+p+F}$ (all before the negatives) and at least
     $\int_0^p \frac{T+x}{T+x+F+n} dx = p - (F+n) \ln\frac{T+p+F+n}{T+F+n}$ (all behind them).
-    `undefined` as in `average_precision`.
+
+    Args:
+      histogram: from `score_histogram`.
+      average: "macro", "weighted", "micro" or None.
+      undefined: labels without positives, whose area is undefined, are "zero" or "nan" in the
+        average, or "skip" leaves them out of it; per label "skip" is NaN.
+
+    Returns:
+      Low and high end, each a scalar in [0, 1], or [num_labels] for `average=None`.
+
+    Raises:
+      ValueError: unknown `average` or `undefined`.
     """
     of = _labels(histogram, average, undefined)
     (tp, fp), (before, fp_above) = of.through, of.above

@@ -79,7 +79,22 @@ def recall_at_k(
 
     0 for an example without true labels. In [0, 1].
 
-    Arguments and errors as in `precision_at_k`.
+    Args:
+      scores: [..., num_labels] floating, logits or probabilities; leading axes hold examples.
+      labels: same shape, bool or 0/1.
+      k: how many labels to look at, 1..num_labels; static.
+      where: True where an entry counts; a masked label is never a hit, and an example with no
+        counted entry leaves the mean.
+      weights: weights >= 0, e.g. [batch, 1] for examples; an example weighs the mean of its
+        entries' weights. An entry of weight 0 does not count, as if masked.
+
+    Returns:
+      A scalar in [0, 1]; NaN if no example counts.
+
+    Raises:
+      ValueError: shapes differ, no axis of examples, k out of range; in concrete arrays also NaN
+        scores, labels not 0 or 1, negative weights.
+      TypeError: scores not floating, k not an int.
 
     Example:
       >>> import jax.numpy as jnp
@@ -99,7 +114,22 @@ def r_precision_at_k(
 
     Unlike precision@k it reaches 1 for every example that has a true label.
 
-    Arguments and errors as in `precision_at_k`.
+    Args:
+      scores: [..., num_labels] floating, logits or probabilities; leading axes hold examples.
+      labels: same shape, bool or 0/1.
+      k: how many labels to look at, 1..num_labels; static.
+      where: True where an entry counts; a masked label is never a hit, and an example with no
+        counted entry leaves the mean.
+      weights: weights >= 0, e.g. [batch, 1] for examples; an example weighs the mean of its
+        entries' weights. An entry of weight 0 does not count, as if masked.
+
+    Returns:
+      A scalar in [0, 1]; NaN if no example counts.
+
+    Raises:
+      ValueError: shapes differ, no axis of examples, k out of range; in concrete arrays also NaN
+        scores, labels not 0 or 1, negative weights.
+      TypeError: scores not floating, k not an int.
 
     Source: Chalkidis et al., Large-Scale Multi-Label Text Classification, 2019.
 
@@ -135,7 +165,22 @@ def ndcg_at_k(
     ideal puts min(k, number of true labels) hits first; 0 for an example without true labels.
     In [0, 1].
 
-    Arguments and errors as in `precision_at_k`.
+    Args:
+      scores: [..., num_labels] floating, logits or probabilities; leading axes hold examples.
+      labels: same shape, bool or 0/1.
+      k: how many labels to look at, 1..num_labels; static.
+      where: True where an entry counts; a masked label is never a hit, and an example with no
+        counted entry leaves the mean.
+      weights: weights >= 0, e.g. [batch, 1] for examples; an example weighs the mean of its
+        entries' weights. An entry of weight 0 does not count, as if masked.
+
+    Returns:
+      A scalar in [0, 1]; NaN if no example counts.
+
+    Raises:
+      ValueError: shapes differ, no axis of examples, k out of range; in concrete arrays also NaN
+        scores, labels not 0 or 1, negative weights.
+      TypeError: scores not floating, k not an int.
 
     Source: equal to `sklearn.metrics.ndcg_score(labels, scores, k=k)`; Järvelin and Kekäläinen,
       2002; McSherry and Najork, 2008 (ties).
@@ -223,8 +268,22 @@ def psp_at_k(
     one ratio of sums over all examples; in [0, 1], 0 without true labels, NaN if no example counts.
 
     Args:
-      inverse_propensities: [num_labels], $1/p_c$, e.g. from `inverse_propensity`.
-      scores, labels, k, where, weights: as in `precision_at_k`.
+      scores: [..., num_labels] floating, logits or probabilities; leading axes hold examples.
+      labels: same shape, bool or 0/1.
+      k: how many labels to look at, 1..num_labels; static.
+      inverse_propensities: [num_labels], $1/p_c$ >= 0, e.g. from `inverse_propensity`.
+      where: True where an entry counts; a masked label is never a hit, and an example with no
+        counted entry leaves the sums.
+      weights: weights >= 0, e.g. [batch, 1] for examples; an example weighs the mean of its
+        entries' weights. An entry of weight 0 does not count, as if masked.
+
+    Returns:
+      A scalar in [0, 1]; NaN if no example counts.
+
+    Raises:
+      ValueError: shapes differ, no axis of examples, k out of range; in concrete arrays also NaN
+        scores, labels not 0 or 1, negative weights or inverse propensities.
+      TypeError: scores not floating, k not an int.
 
     Source: Jain, Prabhu and Varma, 2016; normalised as in the Extreme Classification Repository.
 

@@ -64,7 +64,7 @@ def initial_state(
       key: for the initial parameters, and for everything that training draws.
       inputs: an example of the inputs, only its shape and dtype matter.
       num_labels: size of the last axis of the labels.
-      model_args: as in `train_step`.
+      model_args: arguments of the module's call in training, by name, besides its mode.
 
     Raises:
       ValueError: `optax.MultiSteps` around the optimizer of a loss that is not a mean.

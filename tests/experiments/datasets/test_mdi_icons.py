@@ -31,7 +31,6 @@ from experiments.errors import UserError
         ("M0 0C0 16 24 16 24 0Z", 24 * 16 * 0.6),
         ("M0 12C0 4 12 4 12 12S24 20 24 12V24H0Z", 24 * 12),
         ("M0 0H10V10H0ZM2 2V8H8V2Z", 64),  # a hole: drawn the other way round
-        ("M3 3A0 5 0 0 1 9 3V9H3Z", 36),  # an arc without a radius is a line
     ],
 )
 def test_a_path_covers_its_area(data, area):
@@ -41,7 +40,7 @@ def test_a_path_covers_its_area(data, area):
 
 @pytest.mark.parametrize("data", ["", "12 3", "M1", "M1 2 ? 3", "M0 0A1 1 0 2 0 3 3", "M0 0z1"])
 def test_what_is_no_path_is_refused(data):
-    with pytest.raises(ValueError, match=r"expected a (command|number) at character|empty path"):
+    with pytest.raises(ValueError, match=r"not path data|empty path"):
         draw(data, 8)
 
 
@@ -76,7 +75,7 @@ def test_broken_packages_are_named(tmp_path):
     with pytest.raises(UserError, match=r"7.4.47.tgz holds no none.svg, which its meta.json lists"):
         examples(Builder, tmp_path)
     write(tmp_path, META, {"box": "M0", "none": ""})
-    with pytest.raises(UserError, match=r"box.svg has no path that can be drawn: expected a num"):
+    with pytest.raises(UserError, match=r"box.svg has no path that can be drawn: not path data"):
         examples(Builder, tmp_path)
 
 
