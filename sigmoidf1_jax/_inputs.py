@@ -236,20 +236,27 @@ def refuse_label_weights(weights: Any, shape: tuple[int, ...], average: Any) -> 
     """Refuses weights of labels where only ratios within each label matter: they would cancel.
 
     Raises:
-      ValueError: `weights` differ between labels only (traced ones may), although there are
-        several examples.
+      ValueError: `weights` differ between labels only, although there are several examples;
+        traced ones under checkify.
     """
     if weights is None or average not in ("macro", None) or math.prod(shape[:-1]) in (0, 1):
         return
     given = jnp.shape(weights)
     if not given or math.prod(given[:-1]) != 1 or given[-1] == 1:
         return
-    # Equal weights are meant to change nothing.
-    if isinstance(weights, jax.core.Tracer) or len(np.unique(np.asarray(weights))) > 1:
-        raise ValueError(
-            f"weights of shape {given} weigh labels, which cancels where average={average!r}: pass "
-            "weights of examples, [batch, 1], or average=None and weigh the result yourself"
-        )
+
+    def equal() -> Any:
+        # Equal weights are meant to change nothing.
+        flat = weights.reshape(-1)
+        return (flat == flat[0]).all()
+
+    weights = as_array(weights, "weights")
+    check_value(
+        equal,
+        weights,
+        message=f"weights of shape {given} weigh labels, which cancels where average={average!r}: "
+        "pass weights of examples, [batch, 1], or average=None and weigh the result yourself",
+    )
 
 
 def nan_of(x: Array, axis: int | tuple[int, ...] | None = None) -> Array:

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
+from sigmoidf1_jax import _eager
 from sigmoidf1_jax._inputs import Labels, Logits, Weights, Where
 from sigmoidf1_jax._plain import Plain, number
 from sigmoidf1_jax.label_parts import LabelParts
@@ -105,10 +106,10 @@ class Objective(Plain):
           ValueError, TypeError: see `losses`; shapes and dtypes at trace time, values (NaN,
             labels outside [0, 1], negative weights) on concrete arrays or under checkify.
         """
-        statistics = self.statistics(logits, labels, where=where, weights=weights)
         if axis_name is not None:
-            statistics = jax.lax.psum(statistics, axis_name)
-        return self.value(statistics)
+            statistics = self.statistics(logits, labels, where=where, weights=weights)
+            return self.value(jax.lax.psum(statistics, axis_name))
+        return _eager.call(_loss, self, logits, labels, where=where, weights=weights)
 
     def __mul__(self, weight: ArrayLike) -> "WeightedSum":
         if isinstance(weight, Objective | StatefulObjective):
@@ -197,10 +198,11 @@ class StatefulObjective(Plain):
         **extra: Any,
     ) -> tuple[Array, State]:
         """The loss of the batch (of the global batch with `axis_name`) and the next state."""
-        statistics = self.statistics(logits, labels, where=where, weights=weights)
         if axis_name is not None:
-            statistics = jax.lax.psum(statistics, axis_name)
-        return self.advance(statistics, state, **extra)
+            statistics = self.statistics(logits, labels, where=where, weights=weights)
+            return self.advance(jax.lax.psum(statistics, axis_name), state, **extra)
+        data: Any = {"where": where, "weights": weights}
+        return _eager.call(_stateful_loss, self, logits, labels, state, **data, **extra)
 
     def advance(self, statistics: Statistics, state: State, **extra: Any) -> tuple[Array, State]:
         """`value`, with a state that takes in no NaN and lets no gradient through.
@@ -230,6 +232,24 @@ class StatefulObjective(Plain):
     __array_ufunc__ = None
 
     __repr__ = Objective.__repr__
+
+
+def _loss(objective: Objective, logits: Any, labels: Any, **data: Any) -> Array:
+    return objective.value(objective.statistics(logits, labels, **data))
+
+
+def _stateful_loss(
+    objective: StatefulObjective,
+    logits: Any,
+    labels: Any,
+    state: State,
+    *,
+    where: Any,
+    weights: Any,
+    **extra: Any,
+) -> tuple[Array, State]:
+    statistics = objective.statistics(logits, labels, where=where, weights=weights)
+    return objective.advance(statistics, state, **extra)
 
 
 def unless_nan(checked: Any, new: State, old: State) -> State:

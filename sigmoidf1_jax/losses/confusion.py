@@ -10,6 +10,22 @@ from sigmoidf1_jax.objective import AxisName
 from sigmoidf1_jax.scores import Score
 from sigmoidf1_jax.surrogates import Surrogate
 
+__all__ = [
+    "any_loss",
+    "balanced_accuracy",
+    "double_soft_f1",
+    "f_beta",
+    "from_score",
+    "g_mean",
+    "jaccard",
+    "mcc",
+    "score_oriented",
+    "sigmoid_f1",
+    "soft_f1",
+    "tversky",
+    "unbounded_f1",
+]
+
 
 def sigmoid_f1(
     logits: Logits,

@@ -13,6 +13,11 @@ from sigmoidf1_jax.objective import AxisName
 from sigmoidf1_jax.objectives.cost_sensitive import CostSensitive
 from sigmoidf1_jax.surrogates import Surrogate
 
+__all__ = [
+    "cost_sensitive_f_beta",
+    "cost_sensitive_jaccard",
+]
+
 
 @with_init(CostSensitive.init)
 def cost_sensitive_f_beta(

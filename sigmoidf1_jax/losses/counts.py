@@ -9,6 +9,11 @@ from sigmoidf1_jax import objectives
 from sigmoidf1_jax._inputs import AnyArray, Labels, Logits, Weights, Where
 from sigmoidf1_jax.objective import AxisName
 
+__all__ = [
+    "cross_entropy_with_count",
+    "label_count",
+]
+
 
 def cross_entropy_with_count(
     logits: Logits,

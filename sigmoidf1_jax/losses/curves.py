@@ -15,6 +15,14 @@ from sigmoidf1_jax.objectives.curves import (
 )
 from sigmoidf1_jax.surrogates import Surrogate
 
+__all__ = [
+    "auc_margin",
+    "average_precision",
+    "f_bound",
+    "precision_at_recall",
+    "recall_at_precision",
+]
+
 
 def auc_margin(
     logits: Logits,

@@ -6,6 +6,17 @@ from jaxtyping import Array, Float
 from sigmoidf1_jax import objectives
 from sigmoidf1_jax._inputs import Labels, Logits, Weights, Where
 
+__all__ = [
+    "asymmetric",
+    "binary_cross_entropy",
+    "focal",
+    "hill",
+    "hinge",
+    "huber",
+    "smooth_hinge",
+    "squared_hinge",
+]
+
 
 def binary_cross_entropy(
     logits: Logits,

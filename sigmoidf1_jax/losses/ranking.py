@@ -7,6 +7,16 @@ from sigmoidf1_jax import _inputs, objectives
 from sigmoidf1_jax._inputs import AnyArray, Labels, Logits, Weights, Where
 from sigmoidf1_jax.objective import AxisName
 
+__all__ = [
+    "bp_mll",
+    "pairwise_logistic",
+    "rank_hinge",
+    "sparsemax",
+    "two_way",
+    "zlpr",
+    "zlpr_sparse",
+]
+
 
 def pairwise_logistic(
     logits: Logits,

@@ -9,6 +9,14 @@ from sigmoidf1_jax import objectives
 from sigmoidf1_jax._inputs import Labels, Logits, Weights, Where
 from sigmoidf1_jax.objective import AxisName
 
+__all__ = [
+    "class_balanced",
+    "distribution_balanced",
+    "negative_tolerant",
+    "positive_unlabeled",
+    "propensity_weighted",
+]
+
 
 def class_balanced(
     logits: Logits,

@@ -9,6 +9,10 @@ from sigmoidf1_jax.losses._state import with_init
 from sigmoidf1_jax.objective import AxisName
 from sigmoidf1_jax.objectives.run_length import Tencent, TencentState
 
+__all__ = [
+    "tencent",
+]
+
 
 @with_init(Tencent.init)
 def tencent(

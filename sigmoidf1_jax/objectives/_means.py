@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from sigmoidf1_jax import _inputs, _safe, averaging
+from sigmoidf1_jax import _eager, _inputs, _safe, averaging
 from sigmoidf1_jax._inputs import Labels, Logits, Weights, Where
 from sigmoidf1_jax.label_parts import LabelParts
 from sigmoidf1_jax.objective import Objective, SeparableObjective
@@ -60,8 +60,12 @@ class EntryMean(Objective):
         self, logits: Logits, labels: Labels, *, where: Where = None, weights: Weights = None
     ) -> Float[Array, "*batch labels"]:
         """The unreduced losses, times their weights; entries that do not count are 0."""
-        z, y, w = _inputs.prepare(logits, labels, where, weights)
-        return jnp.where(w > 0, w * self.formula(z, y), 0)
+        return _eager.call(_entries, self, logits, labels, where=where, weights=weights)
+
+
+def _entries(objective: EntryMean, logits: Any, labels: Any, **data: Any) -> Array:
+    z, y, w = _inputs.prepare(logits, labels, **data)
+    return jnp.where(w > 0, w * objective.formula(z, y), 0)
 
 
 @functools.partial(jax.tree_util.register_dataclass, data_fields=["formula"], meta_fields=[])

@@ -17,6 +17,22 @@ from sigmoidf1_jax.objective import SeparableObjective
 from sigmoidf1_jax.scores import Score
 from sigmoidf1_jax.surrogates import Surrogate
 
+__all__ = [
+    "any_loss",
+    "balanced_accuracy",
+    "double_soft_f1",
+    "f_beta",
+    "from_score",
+    "g_mean",
+    "jaccard",
+    "mcc",
+    "score_oriented",
+    "sigmoid_f1",
+    "soft_f1",
+    "tversky",
+    "unbounded_f1",
+]
+
 
 @functools.partial(
     jax.tree_util.register_dataclass,

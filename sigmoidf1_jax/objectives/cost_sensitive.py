@@ -17,6 +17,11 @@ from sigmoidf1_jax.confusion import Confusion, soft_confusion
 from sigmoidf1_jax.objective import StatefulObjective, Statistics
 from sigmoidf1_jax.surrogates import Surrogate, hard
 
+__all__ = [
+    "cost_sensitive_f_beta",
+    "cost_sensitive_jaccard",
+]
+
 # Half an example of each kind: F1 starts at 1/2, Jaccard at 1/3, and the first batches overrule it.
 _PRIOR = 0.5
 

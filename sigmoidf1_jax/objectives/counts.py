@@ -15,6 +15,11 @@ from sigmoidf1_jax._inputs import AnyArray, Labels, Weights, Where
 from sigmoidf1_jax.objective import Objective, Statistics
 from sigmoidf1_jax.objectives._means import LabelSumMean, LabelSums, Sums
 
+__all__ = [
+    "cross_entropy_with_count",
+    "label_count",
+]
+
 
 class CountSums(NamedTuple):
     """Per example, sums over labels: see the formula of `cross_entropy_with_count`."""

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
-from sigmoidf1_jax import _checks, _inputs, _safe, averaging, surrogates
+from sigmoidf1_jax import _checks, _eager, _inputs, _safe, averaging, surrogates
 from sigmoidf1_jax._inputs import AnyArray, Labels, Logits, Weights, Where, per_label
 from sigmoidf1_jax._plain import number
 from sigmoidf1_jax.label_parts import LabelParts
@@ -21,6 +21,14 @@ from sigmoidf1_jax.objective import (
     unless_nan,
 )
 from sigmoidf1_jax.surrogates import Surrogate
+
+__all__ = [
+    "auc_margin",
+    "average_precision",
+    "f_bound",
+    "precision_at_recall",
+    "recall_at_precision",
+]
 
 
 class Moments(NamedTuple):
@@ -253,6 +261,22 @@ class AveragePrecision(StatefulObjective):
         axis_name: AxisName | None = None,
         index: Int[AnyArray, "*batch"] | None = None,
         **_: Any,
+    ) -> tuple[Array, AveragePrecisionState]:
+        data: Any = {"where": where, "weights": weights, "index": index}
+        if axis_name is not None:
+            return self._batch(logits, labels, state, **data, axis_name=axis_name)
+        return _eager.call(AveragePrecision._batch, self, logits, labels, state, **data)
+
+    def _batch(
+        self,
+        logits: Logits,
+        labels: Labels,
+        state: AveragePrecisionState,
+        *,
+        where: Where,
+        weights: Weights,
+        index: Int[AnyArray, "*batch"] | None,
+        axis_name: AxisName | None = None,
     ) -> tuple[Array, AveragePrecisionState]:
         inputs = _inputs.prepare(logits, labels, where, weights)
         _inputs.refuse_label_weights(weights, inputs.logits.shape, "macro")

@@ -11,6 +11,17 @@ from sigmoidf1_jax._bound import bind
 from sigmoidf1_jax._inputs import check_hyperparameter, per_label
 from sigmoidf1_jax.objectives._means import EntryMean
 
+__all__ = [
+    "asymmetric",
+    "binary_cross_entropy",
+    "focal",
+    "hill",
+    "hinge",
+    "huber",
+    "smooth_hinge",
+    "squared_hinge",
+]
+
 
 def binary_cross_entropy(
     pos_weight: ArrayLike = 1.0, label_smoothing: ArrayLike = 0.0

@@ -23,6 +23,15 @@ from sigmoidf1_jax.objectives._means import (
     mean_one,
 )
 
+__all__ = [
+    "bp_mll",
+    "pairwise_logistic",
+    "rank_hinge",
+    "sparsemax",
+    "two_way",
+    "zlpr",
+]
+
 
 class Classes(NamedTuple):
     """One number for the positives and one for the negatives of each example."""

@@ -6,18 +6,26 @@ from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from sigmoidf1_jax import _inputs, _safe, averaging
 from sigmoidf1_jax._bound import bind
+from sigmoidf1_jax._checks import check_value
 from sigmoidf1_jax._inputs import Labels, Logits, Weights, Where, per_label
 from sigmoidf1_jax._plain import number
 from sigmoidf1_jax.label_parts import LabelParts
 from sigmoidf1_jax.objective import SeparableObjective
 from sigmoidf1_jax.objectives._means import EntryMean
 from sigmoidf1_jax.objectives.pointwise import focal_entropy
+
+__all__ = [
+    "class_balanced",
+    "distribution_balanced",
+    "negative_tolerant",
+    "positive_unlabeled",
+    "propensity_weighted",
+]
 
 
 def class_balanced(
@@ -79,13 +87,12 @@ def _negative_tolerant(
 
 def _counts_of_labels(class_frequency: ArrayLike, like: Array) -> Array:
     """Positives of each label in the training data, 1 for labels that have none."""
-    traced = isinstance(class_frequency, jax.core.Tracer)
-    counts = np.ones(()) if traced else np.asarray(class_frequency)
-    if np.any((counts > 0) & (counts < 1)):
-        raise ValueError(
-            "class_frequency must be numbers of positives, not shares, got values between 0 and 1: "
-            "multiply them by the number of examples"
-        )
+    counts = jnp.asarray(class_frequency)
+    check_value(
+        lambda: ~jnp.any((counts > 0) & (counts < 1)),
+        message="class_frequency must be numbers of positives, not shares, got values between 0 "
+        "and 1: multiply them by the number of examples",
+    )
     return jnp.maximum(per_label("class_frequency", class_frequency, like, low=0.0), 1)
 
 

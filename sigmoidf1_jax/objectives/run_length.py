@@ -14,6 +14,10 @@ from sigmoidf1_jax._inputs import Labels, Logits, Weights, Where, per_label
 from sigmoidf1_jax._plain import number
 from sigmoidf1_jax.objective import StatefulObjective, Statistics
 
+__all__ = [
+    "tencent",
+]
+
 
 class TencentState(NamedTuple):
     """Per label: batches in a row with a positive, and drawn batches in a row without."""
