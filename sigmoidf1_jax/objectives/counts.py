@@ -12,8 +12,8 @@ from jaxtyping import Array, Float
 from sigmoidf1_jax import _checks, _inputs, _safe, averaging
 from sigmoidf1_jax._inputs import AnyArray, Labels, Weights, Where
 from sigmoidf1_jax._partial import bind
-from sigmoidf1_jax.objective import Objective, Statistics
-from sigmoidf1_jax.objectives._means import LabelSumMean, LabelSums, Sums
+from sigmoidf1_jax.objective import Statistics
+from sigmoidf1_jax.objectives._means import LabelSumMean, LabelSums, Mean, Sums
 
 
 class CountSums(NamedTuple):
@@ -67,7 +67,7 @@ def _cross_entropy_with_count(
 
 @functools.partial(jax.tree_util.register_dataclass, data_fields=[], meta_fields=[])
 @dataclasses.dataclass(frozen=True, repr=False)
-class CountEntropy(Objective):
+class CountEntropy(Mean):
     """See `label_count`; its statistics take the logits of counts, [..., max_count + 1]."""
 
     def statistics(
@@ -101,9 +101,6 @@ class CountEntropy(Objective):
         target = jnp.clip(count, 0, logits.shape[-1] - 1)[..., None]
         log_p = jnp.take_along_axis(jax.nn.log_softmax(logits, -1), target, -1)[..., 0]
         return Sums(-jnp.sum(example * log_p) + _inputs.nan_of(nan), jnp.sum(example))
-
-    def value(self, statistics: Sums) -> Array:
-        return _safe.ratio(statistics.total, statistics.weight)
 
     def __repr__(self) -> str:
         return "label_count()"

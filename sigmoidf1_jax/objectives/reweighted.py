@@ -16,7 +16,7 @@ from sigmoidf1_jax._partial import bind
 from sigmoidf1_jax._plain import number
 from sigmoidf1_jax.label_parts import LabelParts
 from sigmoidf1_jax.objective import SeparableObjective
-from sigmoidf1_jax.objectives._means import EntryMean
+from sigmoidf1_jax.objectives._means import CoupledEntryMean, EntryMean
 from sigmoidf1_jax.objectives.pointwise import focal_entropy
 
 
@@ -119,9 +119,9 @@ def distribution_balanced(
     map_alpha: ArrayLike = 0.1,
     map_beta: ArrayLike = 10.0,
     map_mu: ArrayLike = 0.2,
-) -> EntryMean:
+) -> CoupledEntryMean:
     """Mean over entries of `losses.distribution_balanced`."""
-    return EntryMean(
+    return CoupledEntryMean(
         bind(
             _distribution_balanced,
             class_frequency=class_frequency,
@@ -132,8 +132,7 @@ def distribution_balanced(
             map_alpha=map_alpha,
             map_beta=map_beta,
             map_mu=map_mu,
-        ),
-        coupled=True,
+        )
     )
 
 
