@@ -9,7 +9,7 @@ import numpy as np
 
 
 class Plain:
-    """The base of objectives, decisions and bound functions.
+    """The base of objectives, decisions and functions with hyperparameters.
 
     Two are equal if they have the same structure and their numbers the same types, shapes and
     bits (NaN equals NaN); so they can be static arguments of `jax.jit`. One that holds traced

@@ -23,8 +23,11 @@ def _is_empty(denominator: Array) -> Array:
     return jnp.abs(denominator) <= info.tiny / info.eps
 
 
+_Three = tuple[Array, Array, Array]
+
+
 @_ratio.defjvp
-def _ratio_jvp(primals, tangents):  # type: ignore[no-untyped-def]
+def _ratio_jvp(primals: _Three, tangents: _Three) -> tuple[Array, Array]:
     # JAX's own rule computes x * y**-2, which overflows for y = 1e-26 although the derivative
     # is finite. (dn - r dd) / d never squares, and as a _ratio again it is safe to any order.
     numerator, denominator, default = primals

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Num
 
-from sigmoidf1_jax import _blocks, _checks, _inputs
+from sigmoidf1_jax import _checks, _inputs, _tiles
 from sigmoidf1_jax._inputs import AnyArray, Labels, Weights, Where
 
 
@@ -144,7 +144,7 @@ def floating_counts(counts: Confusion) -> tuple[Array, Array, Array, Array]:
     return tp.astype(dtype), fp.astype(dtype), fn.astype(dtype), tn.astype(dtype)
 
 
-# Jitted, because an eager loop over blocks compiles anew at every call.
+# Jitted, because an eager loop over tiles compiles anew at every call.
 @functools.partial(jax.jit, static_argnames="axes")
 def _hard_confusion(s: Array, y: Array, mask: Array | None, *, axes: tuple[int, ...]) -> Confusion:
     def count(arrays: tuple[Array, Array, Array | None]) -> Confusion:
@@ -155,8 +155,8 @@ def _hard_confusion(s: Array, y: Array, mask: Array | None, *, axes: tuple[int, 
         )
 
     if 0 in axes:
-        return _blocks.total(count, (s, y, mask))
-    return _blocks.per_slice(count, (s, y, mask), 0)
+        return _tiles.total(count, (s, y, mask))
+    return _tiles.per_slice(count, (s, y, mask), 0)
 
 
 def soft_confusion(s: Array, y: Array, w: Array, axis: int | tuple[int, ...] | None) -> Confusion:

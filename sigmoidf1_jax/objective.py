@@ -21,7 +21,59 @@ AxisName = str | tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class Objective(Plain):
+class AnyObjective(Plain):
+    """An objective with or without state, in the form in which both are called alike.
+
+    A state goes in and comes out, None where there is none: what trains, sums or maps objectives
+    need not ask which kind it holds.
+    """
+
+    def init(self, num_labels: int) -> State:
+        """The state before the first batch; None of an objective that has none."""
+        raise NotImplementedError
+
+    def statistics(
+        self,
+        logits: Logits,
+        labels: Labels,
+        *,
+        where: Where = None,
+        weights: Weights = None,
+    ) -> Statistics:
+        """A pytree of sums over all leading axes (the examples)."""
+        raise NotImplementedError
+
+    def advance(self, statistics: Statistics, state: State, **extra: Any) -> tuple[Array, State]:
+        """The loss and the next state, from summed statistics and the state.
+
+        `extra` is what some losses need, such as a `key`; others ignore it.
+        """
+        raise NotImplementedError
+
+    def apply(
+        self,
+        logits: Logits,
+        labels: Labels,
+        state: State,
+        *,
+        where: Where = None,
+        weights: Weights = None,
+        axis_name: AxisName | None = None,
+        **extra: Any,
+    ) -> tuple[Array, State]:
+        """The objective's own call, with a state for both kinds; `extra` as in `advance`."""
+        raise NotImplementedError
+
+    # Without this a NumPy scalar on the left of * would build an object array.
+    __array_ufunc__ = None
+
+    def __repr__(self) -> str:
+        fields = ", ".join(f"{f.name}={getattr(self, f.name)!r}" for f in dataclasses.fields(self))
+        return f"{type(self).__name__}({fields})"
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Objective(AnyObjective):
     """A loss of the form `value(sum over examples of statistics)`.
 
     Objectives are frozen dataclasses and pytrees: numeric hyperparameters are leaves (so they
@@ -43,16 +95,8 @@ class Objective(Plain):
     True
     """
 
-    def statistics(
-        self,
-        logits: Logits,
-        labels: Labels,
-        *,
-        where: Where = None,
-        weights: Weights = None,
-    ) -> Statistics:
-        """A pytree of sums over all leading axes (the examples)."""
-        raise NotImplementedError
+    def init(self, num_labels: int) -> None:
+        """None: there is no state."""
 
     def value(self, statistics: Statistics) -> Float[Array, ""] | Float[Array, " labels"]:
         """The loss as a function of summed statistics."""
@@ -66,7 +110,7 @@ class Objective(Plain):
         where: Where = None,
         weights: Weights = None,
     ) -> LabelParts:
-        """What some of the labels add to the statistics; see `SeparableObjective`.
+        """What some of the labels add to the statistics, of a `SeparableObjective` or sum of such.
 
         Raises:
           TypeError: the statistics need all labels at once.
@@ -111,8 +155,26 @@ class Objective(Plain):
             return self.value(jax.lax.psum(statistics, axis_name))
         return _eager.call(_loss, self, logits, labels, where=where, weights=weights)
 
+    def advance(self, statistics: Statistics, state: State, **extra: Any) -> tuple[Array, None]:
+        """`value`, and no state."""
+        return self.value(statistics), None
+
+    def apply(
+        self,
+        logits: Logits,
+        labels: Labels,
+        state: State,
+        *,
+        where: Where = None,
+        weights: Weights = None,
+        axis_name: AxisName | None = None,
+        **extra: Any,
+    ) -> tuple[Array, None]:
+        """The call, and no state."""
+        return self(logits, labels, where=where, weights=weights, axis_name=axis_name), None
+
     def __mul__(self, weight: ArrayLike) -> "WeightedSum":
-        if isinstance(weight, Objective | StatefulObjective):
+        if isinstance(weight, AnyObjective):
             return NotImplemented
         return WeightedSum((self,), (number(weight),))
 
@@ -128,13 +190,6 @@ class Objective(Plain):
         # sum([...]) starts from 0.
         return self if isinstance(other, int) and other == 0 else NotImplemented
 
-    # Without this a NumPy scalar on the left of * would build an object array.
-    __array_ufunc__ = None
-
-    def __repr__(self) -> str:
-        fields = ", ".join(f"{f.name}={getattr(self, f.name)!r}" for f in dataclasses.fields(self))
-        return f"{type(self).__name__}({fields})"
-
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class SeparableObjective(Objective):
@@ -142,7 +197,8 @@ class SeparableObjective(Objective):
 
     A subclass defines `label_parts`, `from_label_parts` and `value`. Since the parts are sums
     over labels, or stand for one label each, the logits of all labels never have to exist at
-    once: see `training.label_blocks`.
+    once: see `training.label_blocks`. Every objective of which that is true is one of these, or
+    a `WeightedSum` whose parts all are.
 
     >>> import jax.numpy as jnp
     >>> import sigmoidf1_jax as sf
@@ -160,24 +216,13 @@ class SeparableObjective(Objective):
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class StatefulObjective(Plain):
+class StatefulObjective(AnyObjective):
     """A loss of summed statistics and of a state that it also updates.
 
     `init(num_labels)` makes the state, a pytree of arrays that checkpoints; a call returns
     `(value, state)`. The state is updated from statistics that are summed under `axis_name`, so
     it stays equal on all devices. No gradient flows through the state.
     """
-
-    @staticmethod
-    def init(num_labels: int) -> State:
-        """The state before the first batch."""
-        raise NotImplementedError
-
-    def statistics(
-        self, logits: Logits, labels: Labels, *, where: Where = None, weights: Weights = None
-    ) -> Statistics:
-        """A pytree of sums over all leading axes (the examples)."""
-        raise NotImplementedError
 
     def value(self, statistics: Statistics, state: State, **extra: Any) -> tuple[Array, State]:
         """The loss, and the next state, as functions of summed statistics and the state.
@@ -214,24 +259,36 @@ class StatefulObjective(Plain):
         value, new = self.value(statistics, state, **extra)
         return value, jax.lax.stop_gradient(unless_nan(statistics, new, state))
 
+    def apply(
+        self,
+        logits: Logits,
+        labels: Labels,
+        state: State,
+        *,
+        where: Where = None,
+        weights: Weights = None,
+        axis_name: AxisName | None = None,
+        **extra: Any,
+    ) -> tuple[Array, State]:
+        """The call."""
+        return self(
+            logits, labels, state, where=where, weights=weights, axis_name=axis_name, **extra
+        )
+
     def __mul__(self, weight: ArrayLike) -> "StatefulSum":
-        if isinstance(weight, Objective | StatefulObjective):
+        if isinstance(weight, AnyObjective):
             return NotImplemented
-        return StatefulSum((self,), (weight,))
+        return StatefulSum((self,), (number(weight),))
 
     __rmul__ = __mul__
 
-    def __add__(self, other: "Objective | StatefulObjective") -> "StatefulSum":
+    def __add__(self, other: AnyObjective) -> "StatefulSum":
         return _stateful_sum(self, other)
 
     def __radd__(self, other: Any) -> "StatefulObjective":
         if isinstance(other, int) and other == 0:
             return self
         return _stateful_sum(other, self)
-
-    __array_ufunc__ = None
-
-    __repr__ = Objective.__repr__
 
 
 def _loss(objective: Objective, logits: Any, labels: Any, **data: Any) -> Array:
@@ -298,7 +355,7 @@ class WeightedSum(Objective):
         return _weighted(values, self.weights)
 
     def __mul__(self, weight: ArrayLike) -> "WeightedSum":
-        if isinstance(weight, Objective | StatefulObjective):
+        if isinstance(weight, AnyObjective):
             return NotImplemented
         return WeightedSum(self.parts, tuple(w * number(weight) for w in self.weights))
 
@@ -329,15 +386,12 @@ class StatefulSum(StatefulObjective):
     (True, [1.0, 0.0])
     """
 
-    parts: tuple[Objective | StatefulObjective, ...]
+    parts: tuple[AnyObjective, ...]
     weights: tuple[ArrayLike, ...]
 
-    def init(self, num_labels: int) -> tuple[State, ...]:  # type: ignore[override]
+    def init(self, num_labels: int) -> tuple[State, ...]:
         """The states of the parts before the first batch."""
-        return tuple(
-            part.init(num_labels) if isinstance(part, StatefulObjective) else None
-            for part in self.parts
-        )
+        return tuple(part.init(num_labels) for part in self.parts)
 
     def statistics(
         self, logits: Logits, labels: Labels, *, where: Where = None, weights: Weights = None
@@ -349,12 +403,8 @@ class StatefulSum(StatefulObjective):
     def value(
         self, statistics: Statistics, state: tuple[State, ...], **extra: Any
     ) -> tuple[Array, tuple[State, ...]]:
-        def one(part: Any, own: Statistics, state: State) -> tuple[Array, State]:
-            if isinstance(part, StatefulObjective):
-                return part.value(own, state, **extra)
-            return part.value(own), None
-
-        return self._total(map(one, self.parts, statistics, self._states(state)))
+        each = zip(self.parts, statistics, self._states(state), strict=True)
+        return self._total(part.advance(own, old, **extra) for part, own, old in each)
 
     def __call__(
         self,
@@ -368,15 +418,10 @@ class StatefulSum(StatefulObjective):
         **extra: Any,
     ) -> tuple[Array, tuple[State, ...]]:
         """The loss of the batch (of the global batch with `axis_name`) and the next state."""
-        data: Any = {"where": where, "weights": weights, "axis_name": axis_name}
-
-        def one(part: Any, state: State) -> tuple[Array, State]:
-            # By its own call, as not every part is a function of sums.
-            if isinstance(part, StatefulObjective):
-                return part(logits, labels, state, **data, **extra)
-            return part(logits, labels, **data), None
-
-        return self._total(map(one, self.parts, self._states(state)))
+        options: Any = {"where": where, "weights": weights, "axis_name": axis_name, **extra}
+        each = zip(self.parts, self._states(state), strict=True)
+        # Each by its own call, as not every part is a function of sums.
+        return self._total(part.apply(logits, labels, old, **options) for part, old in each)
 
     def _states(self, state: tuple[State, ...]) -> tuple[State, ...]:
         # A single state is often a named tuple, which is not meant.
@@ -392,9 +437,9 @@ class StatefulSum(StatefulObjective):
         return _weighted(values, self.weights), states
 
     def __mul__(self, weight: ArrayLike) -> "StatefulSum":
-        if isinstance(weight, Objective | StatefulObjective):
+        if isinstance(weight, AnyObjective):
             return NotImplemented
-        return StatefulSum(self.parts, tuple(w * weight for w in self.weights))
+        return StatefulSum(self.parts, tuple(w * number(weight) for w in self.weights))
 
     __rmul__ = __mul__
 
@@ -413,7 +458,7 @@ def _stateful_sum(one: Any, other: Any) -> StatefulSum:
     for term in (one, other):
         if isinstance(term, WeightedSum | StatefulSum):
             parts, weights = parts + term.parts, weights + term.weights
-        elif isinstance(term, Objective | StatefulObjective):
+        elif isinstance(term, AnyObjective):
             parts, weights = (*parts, term), (*weights, 1.0)
         else:
             return NotImplemented

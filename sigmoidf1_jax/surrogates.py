@@ -16,8 +16,8 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from sigmoidf1_jax._bound import bind
 from sigmoidf1_jax._inputs import check_hyperparameter, per_label
+from sigmoidf1_jax._partial import bind
 
 Surrogate = Callable[[Float[Array, "*batch labels"]], Float[Array, "*batch labels"]]
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import sigmoidf1_jax as sf
-from tests.catalogue import batch
+from sigmoidf1_jax.label_parts import join
+from tests.catalogue import CASES, batch, tree_allclose
 
 LOGITS, LABELS = batch(0)
 LOGITS = jnp.asarray(LOGITS, jnp.float32)
@@ -158,6 +159,82 @@ def test_mean_of_shard_losses_is_not_the_loss_of_the_batch():
     loss = sf.objectives.soft_f1()
     shards = jnp.mean(jnp.stack([loss(LOGITS[i::4], LABELS[i::4]) for i in range(4)]))
     assert abs(float(shards - loss(LOGITS, LABELS))) > 0.01
+
+
+ALIKE = [
+    sf.objectives.soft_f1(),
+    0.5 * sf.objectives.binary_cross_entropy() + sf.objectives.soft_f1(),
+    sf.objectives.tencent(),
+    sf.objectives.soft_f1() + 0.5 * sf.objectives.tencent(),
+    sf.objectives.average_precision() + sf.objectives.zlpr(),
+]
+
+
+@pytest.mark.parametrize("objective", ALIKE, ids=lambda o: repr(o)[:40])
+def test_objectives_with_and_without_state_are_called_alike(objective):
+    key, where = jax.random.key(0), jnp.arange(12)[:, None] > 1
+    state = objective.init(5)
+    after = objective.apply(LOGITS, LABELS, state, where=where, key=key)
+    stateful = isinstance(objective, sf.StatefulObjective)
+    assert (state is None) is (after[1] is None) is not stateful
+    if stateful:
+        expected = objective(LOGITS, LABELS, state, where=where, key=key)
+    else:
+        expected = objective(LOGITS, LABELS, where=where), None
+    tree_allclose(after, expected, 0, 0)
+    if objective is not ALIKE[-1]:  # which is no function of sums
+        sums = objective.statistics(LOGITS, LABELS, where=where)
+        tree_allclose(objective.advance(sums, state, key=key), expected, 1e-6, 0)
+
+
+def in_blocks(objective, logits, labels, where, size):
+    """The statistics from blocks of labels."""
+    joined = None
+    for start in range(0, labels.shape[1], size):
+        z, y, w = (x[:, start : start + size] for x in (logits, labels, where))
+        part = objective.label_parts(z, y, where=w)
+        joined = join(joined, part, start, labels.shape[1])
+    return objective.from_label_parts(joined)
+
+
+OBJECTIVES = {str(case): case.objective for case in CASES} | {
+    "label_count": sf.objectives.label_count(),
+    "sum": sf.objectives.binary_cross_entropy() + sf.objectives.soft_f1() * 2,
+    "sum with one that is not": sf.objectives.zlpr() + sf.objectives.sparsemax(),
+}
+
+
+def separable(objective) -> bool:
+    if isinstance(objective, sf.WeightedSum):
+        return all(map(separable, objective.parts))
+    return isinstance(objective, sf.SeparableObjective)
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES.values(), ids=OBJECTIVES)
+def test_what_is_separable_over_labels_says_so_and_nothing_else(objective):
+    where = np.random.default_rng(1).random(LABELS.shape) < 0.8
+    if not separable(objective):
+        with pytest.raises(TypeError, match="is not separable over labels"):
+            objective.label_parts(LOGITS, LABELS)
+        with pytest.raises(TypeError, match="is not separable over labels"):
+            sf.training.label_blocks(objective)(LOGITS, np.eye(5), LABELS)
+        return
+    blocks = in_blocks(objective, LOGITS, LABELS, where, 3)
+    # Sums in another order: roundings of float32, of logs too.
+    tree_allclose(blocks, objective.statistics(LOGITS, LABELS, where=where), 1e-5, 1e-6)
+
+
+def test_only_what_looks_at_several_labels_at_once_is_not_separable():
+    assert {case.name for case in CASES if not separable(case.objective)} == {
+        "distribution_balanced", "rank_hinge", "sparsemax",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("stateful", [False, True])
+def test_whole_numbers_as_weights_are_numbers(stateful):
+    objective = sf.objectives.f_bound() if stateful else sf.objectives.soft_f1()
+    assert 2 * objective == 2.0 * objective == 2 * (1 * objective)
+    assert all(isinstance(w, float) for w in (2 * (objective + objective)).weights)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,9 +12,9 @@ from jaxtyping import Array, Bool, Float, Int
 
 from sigmoidf1_jax import _checks, _inputs
 from sigmoidf1_jax import scores as score_functions
-from sigmoidf1_jax._bound import as_bound, bind
 from sigmoidf1_jax._inputs import AnyArray, Where
 from sigmoidf1_jax._keys import integer_keys, scores_of_keys
+from sigmoidf1_jax._partial import as_partial, bind
 from sigmoidf1_jax.confusion import Confusion
 from sigmoidf1_jax.scores import Score
 
@@ -239,7 +239,7 @@ def score_or_f_beta(score: Score | None, beta: ArrayLike) -> Score:
     """`score`, or F-beta if it is None; as a pytree, so that jitted code is compiled once."""
     _inputs.check_hyperparameter("beta", beta, above=0.0)
     if score is not None:
-        return as_bound(score)
+        return as_partial(score)
     return bind(score_functions.f_beta, beta=jnp.asarray(beta, float))
 
 

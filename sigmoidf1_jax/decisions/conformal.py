@@ -10,9 +10,9 @@ from jaxtyping import Array
 
 from sigmoidf1_jax import _checks, _inputs
 from sigmoidf1_jax import scores as score_functions
-from sigmoidf1_jax._bound import as_bound, bind
 from sigmoidf1_jax._inputs import Labels, Where
 from sigmoidf1_jax._keys import integer_keys
+from sigmoidf1_jax._partial import as_partial, bind
 from sigmoidf1_jax.decisions import _shared
 from sigmoidf1_jax.decisions._shared import Scores
 from sigmoidf1_jax.decisions.thresholds import Threshold
@@ -104,7 +104,7 @@ def conformal_risk(
     low = jnp.asarray(lowest, dtype)
     if low.ndim or (not isinstance(low, jax.core.Tracer) and bool(jnp.isnan(low))):
         raise ValueError(f"lowest must be a number, got {lowest}")
-    score = bind(score_functions.recall, zero_division=1.0) if score is None else as_bound(score)
+    score = bind(score_functions.recall, zero_division=1.0) if score is None else as_partial(score)
     threshold, reached = _controlled(examples.keys, examples.labels, score, level, low)
     if not isinstance(reached, jax.core.Tracer) and not bool(reached):
         then = "every label is predicted" if _is_minus_inf(lowest) else "no guarantee holds"

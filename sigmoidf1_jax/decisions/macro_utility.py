@@ -11,9 +11,9 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from sigmoidf1_jax import _inputs, averaging
 from sigmoidf1_jax import scores as score_functions
-from sigmoidf1_jax._bound import as_bound
 from sigmoidf1_jax._inputs import Labels, Weights, Where
 from sigmoidf1_jax._keys import integer_keys, scores_of_keys
+from sigmoidf1_jax._partial import as_partial
 from sigmoidf1_jax._plain import Plain
 from sigmoidf1_jax.confusion import Confusion, soft_confusion
 from sigmoidf1_jax.decisions import _shared
@@ -212,7 +212,7 @@ def block_coordinate_ascent(
     check_count("max_sweeps", max_sweeps, 0)
     _inputs.check_hyperparameter("tolerance", tolerance, low=0.0)
     tolerance_ = jnp.asarray(tolerance, jnp.result_type(float))
-    return BlockCoordinateAscent(as_bound(score), tolerance_, k, max_sweeps)
+    return BlockCoordinateAscent(as_partial(score), tolerance_, k, max_sweeps)
 
 
 @functools.partial(
@@ -333,7 +333,7 @@ def frank_wolfe(
     examples = _shared.prepare(probabilities, labels, where, weights, name="probabilities")
     p = _shared.check_probabilities(examples.scores)
     _check_k(k, p.shape[-1])
-    score = as_bound(score)
+    score = as_partial(score)
     weight = _shares(examples.counted, examples.weight, p.dtype)
     if labels is None:
         truth, rare, fallback = p, jnp.zeros(p.shape[-1:], bool), jnp.zeros((), p.dtype)

@@ -19,7 +19,7 @@ def cross_entropy_with_count(
     logits: Logits,
     labels: Labels,
     count_weight: ArrayLike = 1.0,
-    variant: Literal["corrected", "seed"] = "corrected",
+    variant: Literal["corrected", "draft", "seed"] = "corrected",
     *,
     where: Where = None,
     weights: Weights = None,
@@ -28,7 +28,7 @@ def cross_entropy_with_count(
     r"""Cross-entropy plus a penalty on the number of predicted labels (CE+N).
 
     $\ell = \frac1C \sum_c \mathrm{CE}(z_c, y_c) + \frac{\lambda}{C}
-    \left(\sum_c p_c - \sum_c y_c\right)^2$ per example. `variant="seed"` is the first draft's
+    \left(\sum_c p_c - \sum_c y_c\right)^2$ per example. `variant="draft"` is the first draft's
     formula, $\frac1C\sum_c \mathrm{CE} + \lambda\, tp / |\{p > .5\}|$: its indicator has no
     gradient and its sign would reward wrong predictions, so it trains exactly like
     cross-entropy. It is kept to show that.
@@ -37,7 +37,7 @@ def cross_entropy_with_count(
       logits: [..., num_labels], floating; all leading axes hold examples.
       labels: same shape; bool, integer or floating, in [0, 1].
       count_weight: $\lambda$ >= 0; 0 gives the mean of `binary_cross_entropy`.
-      variant: "corrected" or "seed".
+      variant: "corrected" or "draft"; "seed", its old name, is taken as "draft".
       where: bool, True where an entry counts; broadcasts to the labels' shape. C is the number of
         those in the example.
       weights: numbers >= 0 that broadcast to the labels' shape; weight 0 is the same as masked.

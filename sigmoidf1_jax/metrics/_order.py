@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int, Num
 
-from sigmoidf1_jax import _blocks, _safe
+from sigmoidf1_jax import _safe, _tiles
 from sigmoidf1_jax._keys import integer_keys
 
 _SHORT = 8
@@ -68,7 +68,7 @@ def descending(
 
 def _sort(operands: Any, num_keys: int = 1) -> Any:
     """`lax.sort` of every row."""
-    return _blocks.concurrent(functools.partial(lax.sort, num_keys=num_keys), operands)
+    return _tiles.concurrent(functools.partial(lax.sort, num_keys=num_keys), operands)
 
 
 def _begins(sorted_keys: Int[Array, "rows n"]) -> Bool[Array, "rows n"]:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from sigmoidf1_jax import _blocks, _inputs, averaging
+from sigmoidf1_jax import _inputs, _tiles, averaging
 from sigmoidf1_jax._inputs import Weights, Where
 from sigmoidf1_jax.averaging import Average
 from sigmoidf1_jax.metrics import _order, _prepare
@@ -189,7 +189,7 @@ def _per_example(ranking: Ranking, *, area: Area) -> Areas:
     def rows(part: Ranking) -> Areas:
         return areas_of(area, _order.ordered(*part[:4]), part.dtype)
 
-    areas = _blocks.per_slice(rows, ranking.entries, 0)
+    areas = _tiles.per_slice(rows, ranking.entries, 0)
     return areas.with_nan(None if ranking.nan is None else jnp.sum(ranking.nan, -1))
 
 
@@ -199,7 +199,7 @@ def _per_label(ranking: Ranking, *, area: Area) -> Areas:
         rows = (_order.columns(x) for x in part[:4])
         return areas_of(area, _order.ordered(*rows), part.dtype)  # type: ignore[arg-type]
 
-    areas = _blocks.per_slice(columns, ranking._replace(nan=None), 1)
+    areas = _tiles.per_slice(columns, ranking._replace(nan=None), 1)
     return areas.with_nan(None if ranking.nan is None else jnp.sum(ranking.nan, 0))
 
 

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from sigmoidf1_jax import _blocks, _keys, _safe
+from sigmoidf1_jax import _keys, _safe, _tiles
 from sigmoidf1_jax._inputs import Weights, Where
 from sigmoidf1_jax.metrics import _order, _prepare
 from sigmoidf1_jax.metrics._prepare import BinaryLabels, Ranking, Scores
@@ -55,7 +55,7 @@ def label_ranking_average_precision(
 @jax.jit
 def lrap_per_example(ranking: Ranking) -> Float[Array, " examples"]:
     """Label ranking average precision of each example."""
-    return _blocks.per_slice(_lrap, ranking.entries, 0)
+    return _tiles.per_slice(_lrap, ranking.entries, 0)
 
 
 def _lrap(ranking: Ranking) -> Float[Array, " examples"]:
@@ -109,7 +109,7 @@ def coverage_error(
 @jax.jit
 def coverage_per_example(ranking: Ranking) -> Float[Array, " examples"]:
     """The number of labels scored at least as high as the lowest true one."""
-    return _blocks.per_slice(_coverage, ranking.entries, 0)
+    return _tiles.per_slice(_coverage, ranking.entries, 0)
 
 
 def _coverage(ranking: Ranking) -> Float[Array, " examples"]:
@@ -168,7 +168,7 @@ def ranking_loss(
 @jax.jit
 def ranking_loss_per_example(ranking: Ranking) -> Float[Array, " examples"]:
     """The share of wrongly ordered pairs of each example."""
-    return _blocks.per_slice(_ranking_loss, ranking.entries, 0)
+    return _tiles.per_slice(_ranking_loss, ranking.entries, 0)
 
 
 def _ranking_loss(ranking: Ranking) -> Float[Array, " examples"]:

@@ -1,6 +1,6 @@
 """Objectives: the losses as values, `objective(logits, labels)`, with statistics that add up.
 
-`objectives.x(**hyperparameters)` is the loss `losses.x` with its hyperparameters bound: its
+`objectives.x(**hyperparameters)` is the loss `losses.x` with its hyperparameters set: its
 formula stands here, its description there. Pointwise losses become their mean over the entries
 that count.
 """

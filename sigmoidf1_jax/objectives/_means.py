@@ -24,37 +24,29 @@ class Sums(NamedTuple):
     weight: Float[Array, ""]
 
 
-@functools.partial(
-    jax.tree_util.register_dataclass, data_fields=["formula"], meta_fields=["coupled"]
-)
 @dataclasses.dataclass(frozen=True, repr=False)
-class EntryMean(Objective):
+class Mean(Objective):
+    """A weighted mean over whatever counts; 0 if nothing does."""
+
+    def value(self, statistics: Sums) -> Array:
+        return _safe.ratio(statistics.total, statistics.weight)
+
+
+@functools.partial(jax.tree_util.register_dataclass, data_fields=["formula"], meta_fields=[])
+@dataclasses.dataclass(frozen=True, repr=False)
+class CoupledEntryMean(Mean):
     """The weighted mean, over the entries that count, of a loss per entry; 0 if none counts.
 
-    `coupled` formulas look at an example's other labels.
+    The formula may look at an example's other labels.
     """
 
     formula: Formula
-    coupled: bool = False
 
     def statistics(
         self, logits: Logits, labels: Labels, *, where: Where = None, weights: Weights = None
     ) -> Sums:
         z, y, w = _inputs.prepare(logits, labels, where, weights)
         return Sums(jnp.sum(w * self.formula(z, y)), jnp.sum(w))
-
-    def label_parts(
-        self, logits: Logits, labels: Labels, *, where: Where = None, weights: Weights = None
-    ) -> LabelParts:
-        if self.coupled:
-            return super().label_parts(logits, labels, where=where, weights=weights)
-        return LabelParts(summed=self.statistics(logits, labels, where=where, weights=weights))
-
-    def from_label_parts(self, parts: LabelParts) -> Sums:
-        return parts.summed
-
-    def value(self, statistics: Sums) -> Array:
-        return _safe.ratio(statistics.total, statistics.weight)
 
     def entries(
         self, logits: Logits, labels: Labels, *, where: Where = None, weights: Weights = None
@@ -63,14 +55,28 @@ class EntryMean(Objective):
         return _eager.call(_entries, self, logits, labels, where=where, weights=weights)
 
 
-def _entries(objective: EntryMean, logits: Any, labels: Any, **data: Any) -> Array:
+def _entries(objective: CoupledEntryMean, logits: Any, labels: Any, **data: Any) -> Array:
     z, y, w = _inputs.prepare(logits, labels, **data)
     return jnp.where(w > 0, w * objective.formula(z, y), 0)
 
 
 @functools.partial(jax.tree_util.register_dataclass, data_fields=["formula"], meta_fields=[])
 @dataclasses.dataclass(frozen=True, repr=False)
-class ExampleMean(Objective):
+class EntryMean(CoupledEntryMean, SeparableObjective):
+    """`CoupledEntryMean` of a formula that sees each entry alone: blocks of labels add up."""
+
+    def label_parts(
+        self, logits: Logits, labels: Labels, *, where: Where = None, weights: Weights = None
+    ) -> LabelParts:
+        return LabelParts(summed=self.statistics(logits, labels, where=where, weights=weights))
+
+    def from_label_parts(self, parts: LabelParts) -> Sums:
+        return parts.summed
+
+
+@functools.partial(jax.tree_util.register_dataclass, data_fields=["formula"], meta_fields=[])
+@dataclasses.dataclass(frozen=True, repr=False)
+class ExampleMean(Mean):
     """The weighted mean, over the examples that count, of a loss per example; 0 if none counts.
 
     The formula is given logits, labels and the weights of entries within their example (mean 1,
@@ -88,9 +94,6 @@ class ExampleMean(Objective):
         total = jnp.sum(example * self.formula(z, y, within)) + _inputs.nan_of(z)
         return Sums(total, jnp.sum(example))
 
-    def value(self, statistics: Sums) -> Array:
-        return _safe.ratio(statistics.total, statistics.weight)
-
 
 class LabelSums(NamedTuple):
     """Per example, sums over its labels of weight * term, and logs of sums of weight * e^term."""
@@ -101,7 +104,7 @@ class LabelSums(NamedTuple):
 
 @functools.partial(jax.tree_util.register_dataclass, data_fields=["formula"], meta_fields=["sums"])
 @dataclasses.dataclass(frozen=True, repr=False)
-class LabelSumMean(SeparableObjective):
+class LabelSumMean(Mean, SeparableObjective):
     """`ExampleMean` of a formula of sums over the labels of an example.
 
     `sums(z, y, w)` gives the sums for weights w of entries; the formula is given those for
@@ -124,9 +127,6 @@ class LabelSumMean(SeparableObjective):
         summed, mass = parts.summed
         example, sums = mean_one(mass, LabelSums(summed, parts.log_summed))
         return Sums(jnp.sum(example * self.formula(sums)), jnp.sum(example))
-
-    def value(self, statistics: Sums) -> Array:
-        return _safe.ratio(statistics.total, statistics.weight)
 
     def __repr__(self) -> str:
         return repr(self.formula)

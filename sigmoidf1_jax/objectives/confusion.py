@@ -8,8 +8,8 @@ from jax.typing import ArrayLike
 from jaxtyping import Array
 
 from sigmoidf1_jax import _inputs, _safe, averaging, scores, surrogates
-from sigmoidf1_jax._bound import as_bound, bind
 from sigmoidf1_jax._inputs import Labels, Logits, Weights, Where
+from sigmoidf1_jax._partial import as_partial, bind
 from sigmoidf1_jax.averaging import Average, ExampleScores
 from sigmoidf1_jax.confusion import Confusion, soft_confusion
 from sigmoidf1_jax.label_parts import LabelParts
@@ -85,7 +85,7 @@ class ScoreLoss(SeparableObjective):
 def _score_loss(score: Score, surrogate: Surrogate, average: Average | None) -> ScoreLoss:
     """A `ScoreLoss` from any callables, checked when it is made."""
     averaging.check_average(average)
-    return ScoreLoss(as_bound(score), as_bound(surrogate), average)
+    return ScoreLoss(as_partial(score), as_partial(surrogate), average)
 
 
 def sigmoid_f1(

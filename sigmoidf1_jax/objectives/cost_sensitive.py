@@ -10,8 +10,8 @@ from jax.typing import ArrayLike
 from jaxtyping import Array
 
 from sigmoidf1_jax import _inputs, _safe, averaging, scores
-from sigmoidf1_jax._bound import Bound, bind
 from sigmoidf1_jax._inputs import Labels, Logits, Weights, Where, per_label
+from sigmoidf1_jax._partial import Partial, bind
 from sigmoidf1_jax._plain import number
 from sigmoidf1_jax.confusion import Confusion, soft_confusion
 from sigmoidf1_jax.objective import StatefulObjective, Statistics
@@ -42,8 +42,8 @@ class CostSensitive(StatefulObjective):
     positives minus `level` times the false positives.
     """
 
-    score: Bound
-    positive_weight: Bound
+    score: Partial
+    positive_weight: Partial
     decay: ArrayLike
     level: ArrayLike | None
     surrogate: Surrogate
@@ -87,8 +87,8 @@ class CostSensitive(StatefulObjective):
 
 
 def _cost_sensitive(
-    score: Bound,
-    positive_weight: Bound,
+    score: Partial,
+    positive_weight: Partial,
     decay: ArrayLike,
     level: ArrayLike | None,
     surrogate: Surrogate | None,

@@ -10,10 +10,10 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from sigmoidf1_jax import _checks, _inputs, _safe, averaging
-from sigmoidf1_jax._bound import bind
 from sigmoidf1_jax._inputs import AnyArray, Labels, Weights, Where
-from sigmoidf1_jax.objective import Objective, Statistics
-from sigmoidf1_jax.objectives._means import LabelSumMean, LabelSums, Sums
+from sigmoidf1_jax._partial import bind
+from sigmoidf1_jax.objective import Statistics
+from sigmoidf1_jax.objectives._means import LabelSumMean, LabelSums, Mean, Sums
 
 __all__ = [
     "cross_entropy_with_count",
@@ -44,9 +44,11 @@ def _count_sums(z: Array, y: Array, w: Array) -> LabelSums:
 
 
 def cross_entropy_with_count(
-    count_weight: ArrayLike = 1.0, variant: Literal["corrected", "seed"] = "corrected"
+    count_weight: ArrayLike = 1.0, variant: Literal["corrected", "draft", "seed"] = "corrected"
 ) -> LabelSumMean:
     """Mean over examples of `losses.cross_entropy_with_count`."""
+    if variant == "seed":  # the old name
+        variant = "draft"
     return LabelSumMean(
         _count_sums, bind(_cross_entropy_with_count, count_weight=count_weight, variant=variant)
     )
@@ -55,10 +57,10 @@ def cross_entropy_with_count(
 def _cross_entropy_with_count(
     sums: LabelSums,
     count_weight: ArrayLike,
-    variant: Literal["corrected", "seed"],
+    variant: Literal["corrected", "draft"],
 ) -> Float[Array, "*batch"]:
-    if variant not in ("corrected", "seed"):
-        raise ValueError(f"variant must be 'corrected' or 'seed', got {variant!r}")
+    if variant not in ("corrected", "draft"):
+        raise ValueError(f"variant must be 'corrected' or 'draft', got {variant!r}")
     _inputs.check_hyperparameter("count_weight", count_weight, low=0.0)
     size, entropy, surplus, predicted, hits = sums.summed
     if variant == "corrected":
@@ -70,7 +72,7 @@ def _cross_entropy_with_count(
 
 @functools.partial(jax.tree_util.register_dataclass, data_fields=[], meta_fields=[])
 @dataclasses.dataclass(frozen=True, repr=False)
-class LabelCount(Objective):
+class CountEntropy(Mean):
     """See `label_count`; its statistics take the logits of counts, [..., max_count + 1]."""
 
     def statistics(
@@ -105,13 +107,10 @@ class LabelCount(Objective):
         log_p = jnp.take_along_axis(jax.nn.log_softmax(logits, -1), target, -1)[..., 0]
         return Sums(-jnp.sum(example * log_p) + _inputs.nan_of(nan), jnp.sum(example))
 
-    def value(self, statistics: Sums) -> Array:
-        return _safe.ratio(statistics.total, statistics.weight)
-
     def __repr__(self) -> str:
         return "label_count()"
 
 
-def label_count() -> LabelCount:
+def label_count() -> CountEntropy:
     """Mean over examples of `losses.label_count`."""
-    return LabelCount()
+    return CountEntropy()

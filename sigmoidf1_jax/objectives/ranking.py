@@ -10,8 +10,8 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from sigmoidf1_jax import _inputs, _safe, averaging
-from sigmoidf1_jax._bound import bind
 from sigmoidf1_jax._inputs import Labels, Logits, Weights, Where
+from sigmoidf1_jax._partial import bind
 from sigmoidf1_jax._plain import number
 from sigmoidf1_jax.label_parts import LabelParts
 from sigmoidf1_jax.objective import SeparableObjective, Statistics

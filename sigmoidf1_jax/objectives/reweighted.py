@@ -10,13 +10,13 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from sigmoidf1_jax import _inputs, _safe, averaging
-from sigmoidf1_jax._bound import bind
 from sigmoidf1_jax._checks import check_value
 from sigmoidf1_jax._inputs import Labels, Logits, Weights, Where, per_label
+from sigmoidf1_jax._partial import bind
 from sigmoidf1_jax._plain import number
 from sigmoidf1_jax.label_parts import LabelParts
 from sigmoidf1_jax.objective import SeparableObjective
-from sigmoidf1_jax.objectives._means import EntryMean
+from sigmoidf1_jax.objectives._means import CoupledEntryMean, EntryMean
 from sigmoidf1_jax.objectives.pointwise import focal_entropy
 
 __all__ = [
@@ -126,9 +126,9 @@ def distribution_balanced(
     map_alpha: ArrayLike = 0.1,
     map_beta: ArrayLike = 10.0,
     map_mu: ArrayLike = 0.2,
-) -> EntryMean:
+) -> CoupledEntryMean:
     """Mean over entries of `losses.distribution_balanced`."""
-    return EntryMean(
+    return CoupledEntryMean(
         bind(
             _distribution_balanced,
             class_frequency=class_frequency,
@@ -139,8 +139,7 @@ def distribution_balanced(
             map_alpha=map_alpha,
             map_beta=map_beta,
             map_mu=map_mu,
-        ),
-        coupled=True,
+        )
     )
 
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from sigmoidf1_jax import _inputs
-from sigmoidf1_jax.objective import AxisName, Objective, State, StatefulObjective
+from sigmoidf1_jax.objective import AnyObjective, AxisName, State
 from sigmoidf1_jax.training.batch import Batch, pad
 from sigmoidf1_jax.training.collectives import shared_state, varying
 from sigmoidf1_jax.training.forward import Forward, over_axis
@@ -24,7 +24,7 @@ class Accumulated(NamedTuple):
 
 
 def accumulate(
-    objective: Objective | StatefulObjective,
+    objective: AnyObjective,
     forward: Forward,
     params: Any,
     batch: Batch,
@@ -132,9 +132,7 @@ def accumulate(
         sums = jax.lax.psum(sums, axis_name)
 
     def value(sums: Any) -> tuple[Array, State]:
-        if isinstance(objective, StatefulObjective):
-            return objective.advance(sums, loss_state, key=for_loss)
-        return objective.value(sums), None
+        return objective.advance(sums, loss_state, key=for_loss)
 
     (loss, loss_state), weights = jax.value_and_grad(value, has_aux=True)(sums)
     nothing = varying(jax.tree.map(_accumulator, params), axis_name)

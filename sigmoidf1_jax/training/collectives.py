@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 
 from sigmoidf1_jax import _checks
-from sigmoidf1_jax.objective import AxisName, Objective, StatefulObjective
+from sigmoidf1_jax.objective import AnyObjective, AxisName
 
 T = TypeVar("T")
 
@@ -107,7 +107,7 @@ def value_and_global_gradient(
       >>> bool(jnp.allclose(values, value)), bool(jnp.allclose(gradients, gradient))
       (True, True)
     """
-    if isinstance(loss, Objective | StatefulObjective):
+    if isinstance(loss, AnyObjective):
         raise TypeError(
             "loss must be a function of the parameters that calls the objective, "
             f"`loss(params, ..., axis_name=)`, got the objective {loss!r}"

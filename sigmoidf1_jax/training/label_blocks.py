@@ -162,8 +162,12 @@ def label_blocks_top_k(
 
 
 @functools.partial(jax.jit, static_argnums=(3, 4))
-def _top_k(features, kernel, bias, k, block_size):  # type: ignore[no-untyped-def]
-    def visit(best, start, size):  # type: ignore[no-untyped-def]
+def _top_k(
+    features: Array, kernel: Array, bias: Array | None, k: int, block_size: int
+) -> tuple[Array, Array]:
+    def visit(
+        best: tuple[Array, Array] | None, start: int | Array, size: int
+    ) -> tuple[Array, Array]:
         logits = _logits(features, *_cut((kernel, bias), start, size))
         scores, indices = lax.top_k(logits, min(k, size))
         indices += jnp.asarray(start, indices.dtype)

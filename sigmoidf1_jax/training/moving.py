@@ -34,7 +34,7 @@ class Moving(StatefulObjective):
     objective: Objective
     decay: ArrayLike
 
-    def init(self, num_labels: int) -> MovingState:  # type: ignore[override]
+    def init(self, num_labels: int) -> MovingState:
         """No batch yet: zeros in the structure of the objective's statistics."""
         example = jnp.zeros((1, num_labels), jnp.float32)
         shapes = jax.eval_shape(self.objective.statistics, example, example)

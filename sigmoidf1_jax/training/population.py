@@ -15,7 +15,9 @@ import optax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int, Num, PRNGKeyArray
 
-from sigmoidf1_jax.objective import Objective, StatefulObjective
+from sigmoidf1_jax.objective import AnyObjective
+from sigmoidf1_jax.training._update import Learned, update
+from sigmoidf1_jax.training.batch import Batch
 from sigmoidf1_jax.training.forward import Network, Watch, mode_arguments
 
 Criteria = Callable[
@@ -34,7 +36,7 @@ Optimizer = Callable[[ArrayLike, ArrayLike], optax.GradientTransformation]
 class Setting:
     """What is tuned: an objective (with or without state), and the optimizer's hyperparameters."""
 
-    objective: Objective | StatefulObjective
+    objective: AnyObjective
     learning_rate: ArrayLike = 1e-3
     weight_decay: ArrayLike = 0.0
 
@@ -144,8 +146,8 @@ def population(
       A `Population`.
 
     Raises:
-      ValueError: shapes that do not fit, `epochs` or `batch_size` < 1, an empty split, or a
-        module whose dropout would stay off.
+      ValueError: shapes that do not fit, `epochs` or `batch_size` < 1, an empty split, a module
+        whose dropout would stay off, or `optax.MultiSteps` with a loss that is not a mean.
     """
     if epochs < 1 or batch_size < 1:
         raise ValueError(f"epochs and batch_size must be >= 1, got {epochs} and {batch_size}")
@@ -176,7 +178,9 @@ def population(
             if progress is not None:
                 progress(finished)
     axis = runs.best.shape[2]
-    others = jax.tree.map(lambda x: jnp.repeat(x[:, :, None], axis, axis=2), runs.others)
+    others = jax.tree.map(
+        lambda x: jnp.repeat(x[:, :, None], axis, axis=2), runs.learned.model_state
+    )
     return Population(
         params={**others, "params": runs.best_params},
         best=runs.best,
@@ -186,13 +190,14 @@ def population(
     )
 
 
+_Examples = tuple[Array, Array, Array]
+"""Inputs, labels and where."""
+
+
 class _Run(NamedTuple):
     """What one run carries from epoch to epoch."""
 
-    params: Any
-    others: Any  # the network's other collections, which are not trained
-    optimizer_state: Any
-    loss_state: Any  # of a stateful objective, else None
+    learned: Learned
     best_params: Any  # leaves [M, ...]
     best: Array  # [M]
     best_epoch: Array  # [M]
@@ -208,8 +213,8 @@ class _Data(NamedTuple):
     split: Split
     keys: Array
 
-    def gather(self, rows: Array, part: Split) -> tuple[Array, Array, Array]:
-        """Features, labels and mask of some rows; rows of -1 count for nothing."""
+    def gather(self, rows: Array, part: Split) -> _Examples:
+        """Inputs, labels and mask of some rows; rows of -1 count for nothing."""
         x = _filled(self.features[rows], part.fill)
         x = (x - jnp.asarray(part.shift)[None]) * jnp.asarray(part.scale)[None]
         return x, self.labels[rows], self.where[rows] & (rows >= 0)[:, None]
@@ -241,7 +246,7 @@ class _Trainer:
         runs, (losses, values) = every_seed(runs, data.settings, data.split, data.keys, epoch, data)
         return runs, losses, values
 
-    def _apply(self, params: Any, others: Any, x: Array, *, key: Any = None) -> Array:
+    def _apply(self, params: Any, others: Any, x: Array, *, key: Any = None) -> Any:
         """Logits; in training with a key, if the network can be."""
         # Batch statistics would be those of padding too: what has any stays as it is.
         training = key is not None and not others
@@ -256,37 +261,33 @@ class _Trainer:
                 "evaluation mode: its __call__ has no argument for its mode, or it holds batch "
                 "statistics, which a population does not train; use train_step"
             )
-        return logits  # type: ignore[return-value]
+        return logits
 
-    def _loss(self, params: Any, run: _Run, objective: Any, batch: Any, key: Array) -> Any:
-        x, y, mask = batch
-        logits = self._apply(params, run.others, x, key=key)
-        if isinstance(objective, StatefulObjective):
-            return objective(logits, y, run.loss_state, where=mask, key=key)
-        return objective(logits, y, where=mask), None
+    def _forward(self, params: Any, model_state: Any, inputs: Any, key: Array) -> tuple[Array, Any]:
+        return self._apply(params, model_state, inputs, key=key), model_state
 
-    def _update(self, run: _Run, setting: Setting, batch: Any, key: Array) -> tuple[_Run, Array]:
-        (value, loss_state), gradient = jax.value_and_grad(self._loss, has_aux=True)(
-            run.params, run, setting.objective, batch, key
-        )
-        transformation = self.optimizer(setting.learning_rate, setting.weight_decay)
-        updates, state = transformation.update(gradient, run.optimizer_state, run.params)
-        params = optax.apply_updates(run.params, updates)
-        after = run._replace(params=params, optimizer_state=state, loss_state=loss_state)
+    def _update(
+        self, run: _Run, setting: Setting, examples: _Examples, key: Array
+    ) -> tuple[_Run, Array]:
+        optimizer = self.optimizer(setting.learning_rate, setting.weight_decay)
+        before, batch, keys = run.learned, Batch(*examples), (key, key)
+        after, value, _ = update(self._forward, setting.objective, optimizer, before, batch, keys)
         # A batch of padding is no batch: momentum, decay and schedules would move on it.
-        counts = jnp.any(batch[2])
-        return jax.tree.map(lambda new, old: jnp.where(counts, new, old), after, run), value
+        counts = jnp.any(examples[2])
+        learned = jax.tree.map(lambda new, old: jnp.where(counts, new, old), after, before)
+        return run._replace(learned=learned), value
 
-    def _select(self, run: _Run, validation: Any, epoch: Array) -> tuple[_Run, Array]:
+    def _select(self, run: _Run, validation: _Examples, epoch: Array) -> tuple[_Run, Array]:
+        params, others, *_ = run.learned
         x, y, mask = validation
-        values = self.criteria(self._apply(run.params, run.others, x), y, mask)
+        values = self.criteria(self._apply(params, others, x), y, mask)
         better = values > run.best
 
         def keep(new: Array, old: Array) -> Array:
             return jnp.where(better.reshape((-1,) + (1,) * new.ndim), new[None], old)
 
         run = run._replace(
-            best_params=jax.tree.map(keep, run.params, run.best_params),
+            best_params=jax.tree.map(keep, params, run.best_params),
             best=jnp.where(better, values, run.best),
             best_epoch=jnp.where(better, epoch, run.best_epoch),
         )
@@ -320,23 +321,21 @@ class _Trainer:
             params,
         )
         number = sizes.shape[0]
-        states = jax.vmap(lambda s: self.optimizer(s.learning_rate, s.weight_decay).init(params))(
-            settings
-        )
         count = jnp.shape(settings.learning_rate)[0]
-        loss_state = None
-        if isinstance(settings.objective, StatefulObjective):
-            num_labels = data.labels.shape[1]
-            loss_state = jax.vmap(lambda s: s.objective.init(num_labels))(settings)
+
+        def states(setting: Setting) -> tuple[Any, Any]:
+            optimizer = self.optimizer(setting.learning_rate, setting.weight_decay)
+            return optimizer.init(params), setting.objective.init(data.labels.shape[1])
+
+        optimizer_state, loss_state = jax.vmap(states)(settings)
 
         def repeat(times: int, tree: Any) -> Any:
             return jax.tree.map(lambda x: jnp.broadcast_to(x, (times, *x.shape)), tree)
 
         return _Run(
-            params=repeat(count, params),
-            others=repeat(count, others),
-            optimizer_state=states,
-            loss_state=loss_state,
+            learned=Learned(
+                repeat(count, params), repeat(count, others), optimizer_state, loss_state
+            ),
             best_params=repeat(count, repeat(number, params)),
             best=jnp.full((count, number), -jnp.inf, sizes.dtype),
             best_epoch=jnp.full((count, number), -1, jnp.int32),

@@ -9,18 +9,16 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Int, PRNGKeyArray
 
-from sigmoidf1_jax.objective import (
-    AxisName,
-    Objective,
-    State,
-    StatefulObjective,
-    WeightedSum,
+from sigmoidf1_jax.objective import AnyObjective, AxisName, State
+from sigmoidf1_jax.training._update import (
+    Learned,
+    check_multi_steps,
+    is_mean,
+    multi_steps,
+    update,
 )
-from sigmoidf1_jax.objectives._means import EntryMean, ExampleMean, LabelSumMean
-from sigmoidf1_jax.training.accumulation import accumulate
 from sigmoidf1_jax.training.batch import Batch
-from sigmoidf1_jax.training.collectives import shared_state, value_and_global_gradient
-from sigmoidf1_jax.training.forward import Forward, Network, forward, over_axis
+from sigmoidf1_jax.training.forward import Forward, Network, forward
 
 
 class TrainState(NamedTuple):
@@ -47,7 +45,7 @@ class Step(Protocol):
 
 def initial_state(
     model: nn.Module,
-    objective: Objective | StatefulObjective,
+    objective: AnyObjective,
     optimizer: optax.GradientTransformation,
     key: PRNGKeyArray,
     inputs: Any,
@@ -68,13 +66,15 @@ def initial_state(
 
     Raises:
       ValueError: `optax.MultiSteps` around the optimizer of a loss that is not a mean.
+      TypeError: no objective.
     """
+    _check_objective(objective)
     for_params, key = jax.random.split(key)
     variables = Network(model, model_args).init(for_params, inputs)
     params = variables.pop("params", {})
     optimizer_state = optimizer.init(params)
-    _check_multi_steps(objective, optimizer_state)
-    loss_state = objective.init(num_labels) if isinstance(objective, StatefulObjective) else None
+    check_multi_steps(objective, optimizer_state)
+    loss_state = objective.init(num_labels)
     return _unaliased(
         TrainState(jnp.zeros((), jnp.int32), params, variables, optimizer_state, loss_state, key)
     )
@@ -82,7 +82,7 @@ def initial_state(
 
 def train_step(
     model: nn.Module | Forward,
-    objective: Objective | StatefulObjective,
+    objective: AnyObjective,
     optimizer: optax.GradientTransformation,
     *,
     micro_batches: int = 1,
@@ -115,8 +115,8 @@ def train_step(
       ValueError: `micro_batches` < 1; `optax.MultiSteps` around the optimizer of a loss that is
         not a mean, at the latest when called; when called, a module that stays in evaluation
         mode, or batch normalisation over each device's own examples.
-      TypeError: `model_args` without a Flax module; when called with `micro_batches` > 1, an
-        objective that is no function of sums.
+      TypeError: no objective; `model_args` without a Flax module; when called with
+        `micro_batches` > 1, an objective that is no function of sums.
 
     Example:
       >>> import jax, jax.numpy as jnp, optax
@@ -130,104 +130,39 @@ def train_step(
       >>> int(state.step), sorted(metrics)
       (1, ['gradient_norm', 'loss'])
     """
+    _check_objective(objective)
     network = forward(model, model_args=model_args)
-    if isinstance(optimizer, optax.MultiSteps) and not _is_mean(objective):
-        raise ValueError(_multi_steps(objective))
+    if isinstance(optimizer, optax.MultiSteps) and not is_mean(objective):
+        raise ValueError(multi_steps(objective))
     if micro_batches < 1:
         raise ValueError(f"micro_batches must be >= 1, got {micro_batches}")
 
     def step(
         state: TrainState, batch: Batch, *, axis_name: AxisName | None = None
     ) -> tuple[TrainState, dict[str, Array]]:
-        _check_multi_steps(objective, state.optimizer_state)
         for_network, for_loss = jax.random.split(jax.random.fold_in(state.key, state.step))
         if axis_name is not None:
             for_network = jax.random.fold_in(for_network, jax.lax.axis_index(axis_name))
-        keys = (for_network, for_loss)
-        if micro_batches > 1:
-            loss, gradient, model_state, loss_state = accumulate(
-                objective,
-                network,
-                state.params,
-                batch,
-                micro_batches=micro_batches,
-                keys=keys,
-                model_state=state.model_state,
-                loss_state=state.loss_state,
-                axis_name=axis_name,
-            )
-        else:
-            (loss, (model_state, loss_state)), gradient = value_and_global_gradient(
-                _loss,
-                state.params,
-                over_axis(network, axis_name),
-                objective,
-                state,
-                batch,
-                keys,
-                axis_name=axis_name,
-                has_aux=True,
-            )
-            model_state = shared_state(model_state, axis_name)
-        updates, optimizer_state = optimizer.update(gradient, state.optimizer_state, state.params)
-        state = state._replace(
-            step=state.step + 1,
-            params=optax.apply_updates(state.params, updates),
-            model_state=model_state,
-            optimizer_state=optimizer_state,
-            loss_state=loss_state,
+        before = Learned(state.params, state.model_state, state.optimizer_state, state.loss_state)
+        after, loss, gradient = update(
+            network,
+            objective,
+            optimizer,
+            before,
+            batch,
+            (for_network, for_loss),
+            micro_batches=micro_batches,
+            axis_name=axis_name,
         )
+        state = state._replace(step=state.step + 1, **after._asdict())
         return state, {"loss": loss, "gradient_norm": optax.tree.norm(gradient)}
 
     return step
 
 
-def _loss(
-    params: Any,
-    network: Forward,
-    objective: Objective | StatefulObjective,
-    state: TrainState,
-    batch: Any,
-    keys: tuple[Array, Array],
-    *,
-    axis_name: AxisName | None,
-) -> tuple[Array, Any]:
-    logits, model_state = network(params, state.model_state, batch.inputs, keys[0])
-    options: dict[str, Any] = {
-        "where": batch.where,
-        "weights": batch.weights,
-        "axis_name": axis_name,
-    }
-    if isinstance(objective, StatefulObjective):
-        value, loss_state = objective(
-            logits, batch.labels, state.loss_state, key=keys[1], **options
-        )
-        return value, (model_state, loss_state)
-    return objective(logits, batch.labels, **options), (model_state, None)
-
-
-def _is_mean(objective: Objective | StatefulObjective) -> bool:
-    """Whether the loss is linear in the examples, up to the weight of a batch."""
-    if isinstance(objective, WeightedSum):
-        return all(_is_mean(part) for part in objective.parts)
-    return isinstance(objective, EntryMean | ExampleMean | LabelSumMean)
-
-
-def _check_multi_steps(objective: Objective | StatefulObjective, optimizer_state: Any) -> None:
-    # By its state it is found wherever it is: in a chain, masked or wrapped.
-    def is_multi_steps(x: Any) -> bool:
-        return isinstance(x, optax.MultiStepsState)
-
-    states = jax.tree.leaves(optimizer_state, is_leaf=is_multi_steps)
-    if any(map(is_multi_steps, states)) and not _is_mean(objective):
-        raise ValueError(_multi_steps(objective))
-
-
-def _multi_steps(objective: Objective | StatefulObjective) -> str:
-    return (
-        "optax.MultiSteps takes the mean of the gradients of several batches, which is not the "
-        f"gradient of {objective!r}: use train_step(..., micro_batches=) without it"
-    )
+def _check_objective(objective: AnyObjective) -> None:
+    if not isinstance(objective, AnyObjective):
+        raise TypeError(f"objective must be an Objective or StatefulObjective, got {objective!r}")
 
 
 def _unaliased(state: TrainState) -> TrainState:

@@ -60,15 +60,26 @@ def test_unbiased_propensities_expect_the_loss_of_complete_labels():
     )
 
 
-def test_the_seed_variant_of_the_count_penalty_has_no_gradient_of_its_own():
+def test_the_draft_variant_of_the_count_penalty_has_no_gradient_of_its_own():
     def slope(**hyper):
         return jax.grad(lambda z: L.cross_entropy_with_count(z, LABELS, **hyper))(LOGITS)
 
-    np.testing.assert_allclose(slope(variant="seed"), slope(count_weight=0.0), rtol=1e-6)
+    np.testing.assert_allclose(slope(variant="draft"), slope(count_weight=0.0), rtol=1e-6)
     assert np.abs(slope() - slope(count_weight=0.0)).max() > 1e-3
     # And its sign is wrong: true positives raise it.
     right = jnp.where(LABELS == 1, 9.0, -9.0)
-    assert L.cross_entropy_with_count(right, LABELS, variant="seed") > 0.99
+    assert L.cross_entropy_with_count(right, LABELS, variant="draft") > 0.99
+
+
+def test_the_old_name_of_the_draft_variant_is_the_same_objective():
+    old, new = (sf.objectives.cross_entropy_with_count(0.5, variant=v) for v in ("seed", "draft"))
+    assert old == new
+    assert hash(old) == hash(new)
+    assert repr(old) == repr(new)
+    assert jax.tree.structure(old) == jax.tree.structure(new)
+    assert L.cross_entropy_with_count(LOGITS, LABELS, 0.5, "seed") == new(LOGITS, LABELS)
+    with pytest.raises(ValueError, match="variant must be 'corrected' or 'draft', got 'first'"):
+        L.cross_entropy_with_count(LOGITS, LABELS, variant="first")
 
 
 def test_the_count_penalty_by_hand():

@@ -8,7 +8,7 @@ import pytest
 import sklearn.metrics as sk
 
 import sigmoidf1_jax as sf
-from sigmoidf1_jax import _blocks
+from sigmoidf1_jax import _tiles
 
 pytestmark = pytest.mark.xdist_group("metrics_blocks")
 
@@ -26,7 +26,7 @@ SCORED = [
 
 @pytest.fixture
 def small_blocks(monkeypatch):
-    monkeypatch.setattr(_blocks, "ENTRIES", 64)
+    monkeypatch.setattr(_tiles, "ENTRIES", 64)
     jax.clear_caches()
     yield
     jax.clear_caches()

@@ -230,6 +230,15 @@ def test_settings_of_different_objectives_do_not_stack():
         training.stack([])
 
 
+def test_multi_steps_of_what_is_no_mean_is_refused():
+    def every_second(learning_rate, weight_decay):
+        inner = optax.adamw(learning_rate, weight_decay=weight_decay)
+        return optax.MultiSteps(inner, 2).gradient_transformation()
+
+    with pytest.raises(ValueError, match=r"MultiSteps.* micro_batches="):
+        train(optimizer=every_second, epochs=1)
+
+
 def test_bad_input_is_named():
     x, y, split = problem()
     with pytest.raises(ValueError, match="epochs and batch_size must be >= 1, got 0 and 16"):

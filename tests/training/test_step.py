@@ -168,6 +168,7 @@ MEANS = [
     sf.objectives.binary_cross_entropy(),
     sf.objectives.rank_hinge(),
     sf.objectives.zlpr(),
+    sf.objectives.label_count(),
     0.5 * sf.objectives.binary_cross_entropy() + sf.objectives.rank_hinge(),
 ]
 NO_MEANS = [
@@ -252,6 +253,14 @@ def _data(state):
         lambda x: jax.random.key_data(x) if jnp.issubdtype(x.dtype, jax.dtypes.prng_key) else x,
         state,
     )
+
+
+def test_what_is_no_objective_is_refused():
+    for loss in (sf.losses.soft_f1, "soft_f1"):
+        with pytest.raises(TypeError, match=r"objective must be an Objective.*, got .*soft_f1"):
+            training.train_step(nn.Dense(4), loss, optax.sgd(0.1))
+        with pytest.raises(TypeError, match=r"objective must be an Objective.*, got .*soft_f1"):
+            training.initial_state(nn.Dense(4), loss, optax.sgd(0.1), KEY, BATCH.inputs, 4)
 
 
 # Strict types

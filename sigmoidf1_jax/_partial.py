@@ -16,7 +16,7 @@ from sigmoidf1_jax._plain import Plain, is_choice, is_plain_callable, number
     meta_fields=["function", "choices"],
 )
 @dataclasses.dataclass(frozen=True, repr=False)
-class Bound(Plain):
+class Partial(Plain):
     """`function(*args, **parameters, **choices)`, as a pytree.
 
     Two values made from the same function and the same choices have the same tree structure,
@@ -38,7 +38,7 @@ class Bound(Plain):
         return f"{name}({', '.join(f'{k}={v!r}' for k, v in hyper.items())})"
 
 
-def bind(function: Callable[..., Any], **hyper: Any) -> Bound:
+def bind(function: Callable[..., Any], **hyper: Any) -> Partial:
     """Binds keyword hyperparameters: strings, bools, None and functions become static."""
     parameters, choices = {}, []
     for name, value in hyper.items():
@@ -48,12 +48,12 @@ def bind(function: Callable[..., Any], **hyper: Any) -> Bound:
             choices.append((name, value))
         else:
             parameters[name] = number(value)
-    return Bound(function, parameters, tuple(choices))
+    return Partial(function, parameters, tuple(choices))
 
 
-def as_bound(function: Callable[..., Any]) -> Callable[..., Any]:
+def as_partial(function: Callable[..., Any]) -> Callable[..., Any]:
     """A user's callable as a pytree; callables that are pytrees already pass through."""
-    if isinstance(function, Bound):
+    if isinstance(function, Partial):
         return function
     if isinstance(function, functools.partial):
         if function.args:
@@ -62,4 +62,4 @@ def as_bound(function: Callable[..., Any]) -> Callable[..., Any]:
                 f"got positional arguments {function.args!r}"
             )
         return bind(function.func, **function.keywords)
-    return Bound(function, {}) if is_plain_callable(function) else function
+    return Partial(function, {}) if is_plain_callable(function) else function

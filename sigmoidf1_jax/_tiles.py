@@ -1,4 +1,4 @@
-"""Functions of large arrays, computed in blocks that stay in a CPU's cache.
+"""Functions of large arrays, computed in tiles that stay in a CPU's cache.
 
 On a CPU a temporary array of many megabytes is mapped, cleared and unmapped at every call, which
 takes longer than most metrics. Accelerators get the whole arrays. Call these inside jit.
@@ -26,17 +26,17 @@ def per_slice(function: Callable[[T], R], arrays: T, axis: int) -> R:
 
     `arrays` is a pytree of arrays of one shape; in the results the first axis holds the slices.
     """
-    blocks, length = _layout(arrays, axis)
-    if blocks <= 1:
+    tiles, length = _layout(arrays, axis)
+    if tiles <= 1:
         return function(arrays)
 
     def split(arrays: T) -> R:
-        def block(i: jax.Array) -> R:
+        def tile(i: jax.Array) -> R:
             return function(_cut(arrays, i * length, length, axis))
 
-        rest = _rest(arrays, blocks * length, axis)
+        rest = _rest(arrays, tiles * length, axis)
         parts = jax.tree.map(
-            lambda x: x.reshape(-1, *x.shape[2:]), lax.map(block, jnp.arange(blocks))
+            lambda x: x.reshape(-1, *x.shape[2:]), lax.map(tile, jnp.arange(tiles))
         )
         if rest is None:
             return parts
@@ -65,30 +65,30 @@ def concurrent(function: Callable[[T], R], arrays: T) -> R:
 
 def total(function: Callable[[T], R], arrays: T) -> R:
     """`function(arrays)` where it sums over the first axis."""
-    blocks, length = _layout(arrays, 0)
-    if blocks <= 1:
+    tiles, length = _layout(arrays, 0)
+    if tiles <= 1:
         return function(arrays)
 
     def split(arrays: T) -> R:
         def add(i: int | jax.Array, sums: R) -> R:
             return jax.tree.map(jnp.add, sums, function(_cut(arrays, i * length, length, 0)))
 
-        rest = _rest(arrays, blocks * length, 0)
-        sums = lax.fori_loop(1, blocks, add, function(_cut(arrays, 0, length, 0)))
+        rest = _rest(arrays, tiles * length, 0)
+        sums = lax.fori_loop(1, tiles, add, function(_cut(arrays, 0, length, 0)))
         return sums if rest is None else jax.tree.map(jnp.add, sums, function(rest))
 
     return lax.platform_dependent(arrays, cpu=split, default=function)
 
 
 def _layout(arrays: object, axis: int) -> tuple[int, int]:
-    """How many blocks, and the slices in each."""
+    """How many tiles, and the slices in each."""
     first = jax.tree.leaves(arrays)[0]
     n = first.shape[axis]
     if not _is_static(first):
         return 1, n
-    # No block is shorter than what `concurrent` can split.
-    blocks = min(-(-n // PARTS), -(-first.size // ENTRIES))
-    return blocks, n // max(blocks, 1)
+    # No tile is shorter than what `concurrent` can split.
+    tiles = min(-(-n // PARTS), -(-first.size // ENTRIES))
+    return tiles, n // max(tiles, 1)
 
 
 def _is_static(x: jax.Array) -> bool:
