@@ -10,7 +10,7 @@ import pytest
 import sklearn.metrics as sk
 
 import sigmoidf1_jax as sf
-from sigmoidf1_jax.metrics import streaming
+from sigmoidf1_jax.metrics import _compensated
 
 pytestmark = pytest.mark.xdist_group("metrics_streaming")
 
@@ -84,18 +84,16 @@ def test_counts_stay_exact_past_2_to_the_24():
 
 
 def test_counters_hold_integers_up_to_2_to_the_47():
-    counter = streaming.Counter(jnp.zeros(()), jnp.zeros(()))
+    counter = _compensated.CompensatedSum(jnp.zeros(()), jnp.zeros(()))
     amounts, total = [2**31 - 1, 2**30 + 1, 2**31 - 3], 0
     for i in range(300):
-        counter = streaming._add(counter, jnp.int32(amounts[i % 3]))
+        counter = _compensated.add(counter, jnp.int32(amounts[i % 3]))
         total += amounts[i % 3]
     assert int(np.float64(counter.high) + np.float64(counter.low)) == total
 
     @jax.jit
     def doubled(c, times):
-        return jax.lax.fori_loop(
-            0, times, lambda _, c: streaming._add_floats(streaming._add_floats(c, c.high), c.low), c
-        )
+        return jax.lax.fori_loop(0, times, lambda _, c: _compensated.join(c, c), c)
 
     counter = doubled(counter, 7)
     assert total * 2**7 < 2**47
