@@ -575,7 +575,7 @@ _REPORTED_MACRO: dict[str, Score] = {
 }
 
 
-def of_labels(counts: Confusion, per_label: bool) -> dict[str, Array]:
+def report_of_labels(counts: Confusion, per_label: bool) -> dict[str, Array]:
     """What a report shows of the counts of each label."""
     averages: tuple[Average, ...] = ("micro", "macro", "weighted")
     values = {
@@ -593,7 +593,7 @@ def of_labels(counts: Confusion, per_label: bool) -> dict[str, Array]:
     return values
 
 
-def of_sets(decided: Decided) -> dict[str, ExampleValues]:
+def report_of_sets(decided: Decided) -> dict[str, ExampleValues]:
     """What a report shows of the set of each example."""
     counts = _confusion_of(decided, -1)
     values = {

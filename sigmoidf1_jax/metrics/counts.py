@@ -79,7 +79,7 @@ def _bias() -> Metric:
 DEFINITIONS: Definitions = {label_count_error: _error, label_count_bias: _bias}
 
 
-def of_sets(decided: Decided) -> dict[str, ExampleValues]:
+def report_of_sets(decided: Decided) -> dict[str, ExampleValues]:
     """What a report shows of the number of labels of each example."""
     surplus = _surplus(decided)
     return {

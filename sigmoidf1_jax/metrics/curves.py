@@ -166,7 +166,7 @@ def _average_area(
 ) -> Result:
     averaging.check_average(average)
     if average == "samples":
-        metric = of_examples(area, undefined)
+        metric = mean_area_of_examples(area, undefined)
         return metric(scores, labels, where=where, weights=weights)
     check_undefined(undefined)
     ranking = _prepare.prepare(scores, labels, where, weights)
@@ -177,7 +177,7 @@ def _average_area(
     return average_over_labels(_per_label(ranking, area=area), average, undefined)
 
 
-def of_examples(area: Area, undefined: Undefined) -> Metric:
+def mean_area_of_examples(area: Area, undefined: Undefined) -> Metric:
     """The mean of the areas of examples, `average="samples"`."""
     check_undefined(undefined)
 
@@ -266,7 +266,7 @@ _REPORTED: tuple[tuple[str, Area, Undefined], ...] = (
 )
 
 
-def of_labels(
+def report_of_labels(
     entries: Ordered, dtype: jnp.dtype, nan: Array | None, per_label: bool
 ) -> dict[str, Array]:
     """What a report shows of the areas of labels, whose rows `entries` are."""
@@ -282,7 +282,7 @@ def of_labels(
     return values
 
 
-def of_rankings(examples: SortedExamples) -> dict[str, ExampleValues]:
+def report_of_rankings(examples: SortedExamples) -> dict[str, ExampleValues]:
     """What a report shows of the areas of examples."""
     areas = areas_of(_order.roc_auc, examples.entries, examples.ranking.dtype)
     return {

@@ -268,7 +268,7 @@ DEFINITIONS: Definitions = {
 }
 
 
-def of_rankings(examples: SortedExamples) -> dict[str, ExampleValues]:
+def report_of_rankings(examples: SortedExamples) -> dict[str, ExampleValues]:
     """What a report shows of how each example ranks its labels."""
     return {
         "label_ranking_average_precision": ExampleValues(_lrap_of(examples)),

@@ -195,11 +195,11 @@ def _parts(ranked: Ranking, decided: Decided, ks: tuple[int, ...], *, resampled:
     else:
         by_label = _order.ordered(*transposed, None)
     examples = _order.sort_examples(ranked.unweighted)
-    of_sets = confusion.of_sets(decided) | counts.of_sets(decided)
+    of_sets = confusion.report_of_sets(decided) | counts.report_of_sets(decided)
     of_rankings = (
-        curves.of_rankings(examples)
-        | ranking.of_rankings(examples)
-        | top_k.of_rankings(examples, ks)
+        curves.report_of_rankings(examples)
+        | ranking.report_of_rankings(examples)
+        | top_k.report_of_rankings(examples, ks)
     )
     per_example = {
         name: x._replace(value=_prepare.with_nan(x.value, prepared, -1).astype(weight.dtype))
@@ -233,11 +233,11 @@ def _values(
         return summed if parts.nan_of_sets is None else summed + parts.nan_of_sets
 
     # Each cell is summed by itself: a difference of sums is not exactly 0 where a cell is empty.
-    values = confusion.of_labels(jax.tree.map(total, parts.cells), per_label)
+    values = confusion.report_of_labels(jax.tree.map(total, parts.cells), per_label)
     by_label = parts.by_label
     if isinstance(by_label, Order):
         by_label = _order.weigh(by_label, (drawn[:, None] * parts.weight).T)
-    values |= curves.of_labels(by_label, parts.weight.dtype, parts.nan_of_scores, per_label)
+    values |= curves.report_of_labels(by_label, parts.weight.dtype, parts.nan_of_scores, per_label)
     example = drawn * parts.example
     return values | {name: _mean(x, example) for name, x in parts.per_example.items()}
 

@@ -354,7 +354,7 @@ def _area(
     if average == "samples":
         if bins:
             raise TypeError(f"unknown options {sorted(bins)}: average='samples' needs no sketch")
-        return curves.of_examples(area, undefined)
+        return curves.mean_area_of_examples(area, undefined)
     curves.check_undefined(undefined)
 
     def statistics(

@@ -244,7 +244,7 @@ def psp_at_k(
     return _psp(k, inverse_propensities)(scores, labels, where=where, weights=weights)
 
 
-def _of_examples(values: Callable[[Ranking, int], Array], k: int) -> Metric:
+def _at_k(values: Callable[[Ranking, int], Array], k: int) -> Metric:
     def checked(ranking: Ranking) -> Float[Array, " examples"]:
         _prepare.check_k(k, ranking.labels.shape[-1])
         return values(ranking, k)
@@ -253,19 +253,19 @@ def _of_examples(values: Callable[[Ranking, int], Array], k: int) -> Metric:
 
 
 def _precision(k: int) -> Metric:
-    return _of_examples(lambda ranking, k: _hits(ranking, k) / k, k)
+    return _at_k(lambda ranking, k: _hits(ranking, k) / k, k)
 
 
 def _recall(k: int) -> Metric:
-    return _of_examples(lambda ranking, k: _recall_of(ranking, _hits(ranking, k)), k)
+    return _at_k(lambda ranking, k: _recall_of(ranking, _hits(ranking, k)), k)
 
 
 def _r_precision(k: int) -> Metric:
-    return _of_examples(lambda ranking, k: _r_precision_of(ranking, _hits(ranking, k), k), k)
+    return _at_k(lambda ranking, k: _r_precision_of(ranking, _hits(ranking, k), k), k)
 
 
 def _ndcg(k: int) -> Metric:
-    return _of_examples(_ndcg_per_example, k)
+    return _at_k(_ndcg_per_example, k)
 
 
 def _recall_of(ranking: Ranking, hits: Array) -> Float[Array, " examples"]:
@@ -374,7 +374,7 @@ DEFINITIONS: Definitions = {
 }
 
 
-def of_rankings(examples: SortedExamples, ks: tuple[int, ...]) -> dict[str, ExampleValues]:
+def report_of_rankings(examples: SortedExamples, ks: tuple[int, ...]) -> dict[str, ExampleValues]:
     """What a report shows of each example's highest-scored labels."""
     ranking = examples.ranking
     values: dict[str, ExampleValues] = {}
