@@ -15,16 +15,7 @@ from sigmoidf1_jax.metrics.calibration import (
     calibration_error,
     reliability,
 )
-from sigmoidf1_jax.metrics.counts import label_count_bias, label_count_error
-from sigmoidf1_jax.metrics.curves import average_precision, roc_auc
-from sigmoidf1_jax.metrics.ranking import (
-    coverage_error,
-    label_ranking_average_precision,
-    one_error,
-    ranking_loss,
-)
-from sigmoidf1_jax.metrics.report import Estimate, Report, report
-from sigmoidf1_jax.metrics.set_based import (
+from sigmoidf1_jax.metrics.confusion import (
     accuracy,
     balanced_accuracy,
     f1,
@@ -38,6 +29,16 @@ from sigmoidf1_jax.metrics.set_based import (
     specificity,
     subset_accuracy,
 )
+from sigmoidf1_jax.metrics.counts import label_count_bias, label_count_error
+from sigmoidf1_jax.metrics.curves import average_precision, roc_auc
+from sigmoidf1_jax.metrics.metric import Metric
+from sigmoidf1_jax.metrics.ranking import (
+    coverage_error,
+    label_ranking_average_precision,
+    one_error,
+    ranking_loss,
+)
+from sigmoidf1_jax.metrics.report import report
 from sigmoidf1_jax.metrics.sketch import (
     Bounds,
     ScoreHistogram,
@@ -50,6 +51,7 @@ from sigmoidf1_jax.metrics.sketch import (
     threshold_counts,
 )
 from sigmoidf1_jax.metrics.streaming import State, Stream
+from sigmoidf1_jax.metrics.table import Estimate, Report
 from sigmoidf1_jax.metrics.top_k import (
     inverse_propensity,
     ndcg_at_k,
@@ -62,6 +64,7 @@ from sigmoidf1_jax.metrics.top_k import (
 __all__ = [
     "Bounds",
     "Estimate",
+    "Metric",
     "Reliability",
     "Report",
     "ScoreHistogram",

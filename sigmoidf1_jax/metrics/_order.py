@@ -10,6 +10,7 @@ from jaxtyping import Array, Bool, Float, Int, Num
 
 from sigmoidf1_jax import _safe, _tiles
 from sigmoidf1_jax._keys import integer_keys
+from sigmoidf1_jax.metrics._prepare import Ranking
 
 _SHORT = 8
 """The longest group of equal scores that `before_group` finds by looking back."""
@@ -195,6 +196,20 @@ def accurate_sum(x: Float[Array, "*rows n"]) -> Float[Array, "*rows"]:
     whole = n // block * block
     parts = jnp.sum(x[..., :whole].reshape(*x.shape[:-1], -1, block), -1)
     return accurate_sum(parts) + jnp.sum(x[..., whole:], -1)
+
+
+class SortedExamples(NamedTuple):
+    """Examples whose labels are sorted once, for every metric of their order."""
+
+    ranking: Ranking
+    entries: Ordered
+    average_precision: Float[Array, " examples"]
+
+
+def sort_examples(ranking: Ranking) -> SortedExamples:
+    """Each example's labels by descending score; weights play no part."""
+    entries = ordered(ranking.scores, ranking.labels, ranking.mask, None)
+    return SortedExamples(ranking, entries, average_precision(entries, ranking.dtype))
 
 
 def columns(x: jax.Array | None) -> jax.Array | None:

@@ -35,7 +35,7 @@ class Ranking(NamedTuple):
         return self.scores.dtype
 
     @property
-    def entries(self) -> "Ranking":
+    def unweighted(self) -> "Ranking":
         """Without weights and NaN: what an example's own ranking depends on."""
         return self._replace(weight=None, nan=None)
 
@@ -216,10 +216,15 @@ def with_nan(values: Array, prepared: Ranking | Decided, axis: int | None) -> Ar
     return values + jnp.sum(prepared.nan, axis).astype(values.dtype)
 
 
-def example_mean(
-    values: Float[Array, " examples"], prepared: Ranking | Decided
-) -> Float[Array, ""]:
-    """Weighted mean over the examples that count; NaN if none does."""
+class ExampleSums(NamedTuple):
+    """What a mean over examples is a function of: weighted values and weights, each summed."""
+
+    total: Float[Array, ""]
+    weight: Float[Array, ""]
+
+
+def example_sums(values: Float[Array, " examples"], prepared: Ranking | Decided) -> ExampleSums:
+    """The sums of a weighted mean over the examples that count."""
     weight = example_weight(prepared)
     values = with_nan(values, prepared, -1)
-    return jnp.sum(jnp.where(weight > 0, weight * values, 0)) / jnp.sum(weight)
+    return ExampleSums(jnp.sum(jnp.where(weight > 0, weight * values, 0)), jnp.sum(weight))

@@ -1,6 +1,6 @@
 """How far predicted probabilities are from observed frequencies: Brier score, ECE, reliability."""
 
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -11,6 +11,7 @@ from sigmoidf1_jax import _checks, _inputs, _safe, averaging
 from sigmoidf1_jax._inputs import AnyArray, Weights, Where
 from sigmoidf1_jax.metrics import _prepare
 from sigmoidf1_jax.metrics._prepare import BinaryLabels, Ranking
+from sigmoidf1_jax.metrics.metric import Definitions, Metric
 
 Probabilities = Float[AnyArray, "*batch labels"]
 LabelAverage = Literal["micro", "macro", "weighted"]
@@ -127,16 +128,28 @@ def calibration_error(
       >>> sf.metrics.calibration_error(p, labels, num_bins=2)
       Array(0.25, dtype=float32)
     """
+    metric = _calibration(num_bins=num_bins, average=average)
+    return metric(probabilities, labels, where=where, weights=weights)
+
+
+def _calibration(*, num_bins: int = 15, average: LabelAverage | None = "macro") -> Metric:
     _check_average(average)
-    _inputs.refuse_label_weights(weights, np.shape(labels), average)
-    curve = reliability(probabilities, labels, num_bins=num_bins, where=where, weights=weights)
-    return error_of_curve(curve, average)
+
+    def statistics(
+        probabilities: Any, labels: Any, *, where: Where = None, weights: Weights = None
+    ) -> Reliability:
+        _inputs.refuse_label_weights(weights, np.shape(labels), average)
+        return reliability(probabilities, labels, num_bins=num_bins, where=where, weights=weights)
+
+    return Metric(statistics, lambda curve: _error_of_curve(curve, average))
 
 
-def error_of_curve(
+DEFINITIONS: Definitions = {calibration_error: _calibration}
+
+
+def _error_of_curve(
     curve: Reliability, average: LabelAverage | None
 ) -> Float[Array, ""] | Float[Array, " labels"]:
-    """The expected calibration error of a reliability curve, as `calibration_error` averages."""
     gap = curve.probability_sum - curve.positive
     total, positive = jnp.sum(curve.weight, -1), jnp.sum(curve.positive, -1)
     if average == "micro":

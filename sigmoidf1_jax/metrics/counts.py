@@ -4,8 +4,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from sigmoidf1_jax._inputs import Labels, Weights, Where
-from sigmoidf1_jax.metrics import _prepare
 from sigmoidf1_jax.metrics._prepare import Decided, Decisions
+from sigmoidf1_jax.metrics.metric import Definitions, ExampleValues, Metric, mean_over_examples
 
 
 def label_count_error(
@@ -35,8 +35,7 @@ def label_count_error(
       >>> sf.metrics.label_count_error(jnp.array([[1, 1], [0, 0]]), jnp.array([[1, 0], [1, 1]]))
       Array(1.5, dtype=float32)
     """
-    decided = _prepare.decided(decisions, labels, where, weights)
-    return _prepare.example_mean(jnp.abs(surplus(decided)), decided)
+    return _error()(decisions, labels, where=where, weights=weights)
 
 
 def label_count_bias(
@@ -66,11 +65,30 @@ def label_count_bias(
       >>> sf.metrics.label_count_bias(jnp.array([[1, 1], [0, 0]]), jnp.array([[1, 0], [1, 1]]))
       Array(-0.5, dtype=float32)
     """
-    decided = _prepare.decided(decisions, labels, where, weights)
-    return _prepare.example_mean(surplus(decided), decided)
+    return _bias()(decisions, labels, where=where, weights=weights)
 
 
-def surplus(decided: Decided) -> Float[Array, " examples"]:
+def _error() -> Metric:
+    return mean_over_examples(lambda decided: jnp.abs(_surplus(decided)), decided=True)
+
+
+def _bias() -> Metric:
+    return mean_over_examples(_surplus, decided=True)
+
+
+DEFINITIONS: Definitions = {label_count_error: _error, label_count_bias: _bias}
+
+
+def report_of_sets(decided: Decided) -> dict[str, ExampleValues]:
+    """What a report shows of the number of labels of each example."""
+    surplus = _surplus(decided)
+    return {
+        "label_count_error": ExampleValues(jnp.abs(surplus)),
+        "label_count_bias": ExampleValues(surplus),
+    }
+
+
+def _surplus(decided: Decided) -> Float[Array, " examples"]:
     """By how many labels each example has too many; exact, and no entry that does not count."""
     sizes = [jnp.sum(x, -1, dtype=jnp.int32) for x in (decided.decisions, decided.labels)]
     return (sizes[0] - sizes[1]).astype(decided.dtype)

@@ -13,8 +13,9 @@ from sigmoidf1_jax import _inputs, _tiles, averaging
 from sigmoidf1_jax._inputs import Weights, Where
 from sigmoidf1_jax.averaging import Average
 from sigmoidf1_jax.metrics import _order, _prepare
-from sigmoidf1_jax.metrics._order import Ordered
-from sigmoidf1_jax.metrics._prepare import BinaryLabels, Ranking, Scores
+from sigmoidf1_jax.metrics._order import Ordered, SortedExamples
+from sigmoidf1_jax.metrics._prepare import BinaryLabels, ExampleSums, Ranking, Scores
+from sigmoidf1_jax.metrics.metric import ExampleValues, Metric, mean
 
 Result = Float[Array, ""] | Float[Array, " labels"]
 Area = Callable[[Ordered, jnp.dtype], Float[Array, " rows"]]
@@ -164,24 +165,30 @@ def _average_area(
     weights: Weights,
 ) -> Result:
     averaging.check_average(average)
+    if average == "samples":
+        metric = mean_area_of_examples(area, undefined)
+        return metric(scores, labels, where=where, weights=weights)
     check_undefined(undefined)
     ranking = _prepare.prepare(scores, labels, where, weights)
     _inputs.refuse_label_weights(weights, np.shape(labels), average)
-    if average == "samples":
-        total, weight = example_sums(area, ranking, undefined)
-        return total / weight
     if average == "micro":
         flat = (None if x is None else x.reshape(-1, 1) for x in ranking)
         ranking = Ranking(*flat)  # type: ignore[arg-type]
     return average_over_labels(_per_label(ranking, area=area), average, undefined)
 
 
-def example_sums(
-    area: Area, ranking: Ranking, undefined: Undefined
-) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """The sums of `average="samples"`: areas of examples, weighted, and their weights."""
-    areas = _per_example(ranking, area=area)
-    return _sums(areas, _prepare.example_weight(ranking), undefined)
+def mean_area_of_examples(area: Area, undefined: Undefined) -> Metric:
+    """The mean of the areas of examples, `average="samples"`."""
+    check_undefined(undefined)
+
+    def statistics(
+        scores: Scores, labels: BinaryLabels, *, where: Where = None, weights: Weights = None
+    ) -> ExampleSums:
+        ranking = _prepare.prepare(scores, labels, where, weights)
+        areas = _per_example(ranking, area=area)
+        return _sums(areas, _prepare.example_weight(ranking), undefined)
+
+    return Metric(statistics, mean)
 
 
 @functools.partial(jax.jit, static_argnames="area")
@@ -189,7 +196,7 @@ def _per_example(ranking: Ranking, *, area: Area) -> Areas:
     def rows(part: Ranking) -> Areas:
         return areas_of(area, _order.ordered(*part[:4]), part.dtype)
 
-    areas = _tiles.per_slice(rows, ranking.entries, 0)
+    areas = _tiles.per_slice(rows, ranking.unweighted, 0)
     return areas.with_nan(None if ranking.nan is None else jnp.sum(ranking.nan, -1))
 
 
@@ -216,13 +223,14 @@ def is_defined(area: Area, positive: Array, negative: Array) -> Array:
     return positive != 0 if area is _order.average_precision else (positive != 0) & (negative != 0)
 
 
-def _sums(areas: Areas, weight: Array, undefined: Undefined) -> tuple[Array, Array]:
+def _sums(areas: Areas, weight: Array, undefined: Undefined) -> ExampleSums:
     """Sums of weighted areas and of weights; what has no weight is not looked at."""
     if undefined == "skip":
         weight = jnp.where(areas.defined, weight, 0)
     left_out = weight == 0
     value = with_undefined(areas, undefined, left_out)
-    return _order.accurate_sum(jnp.where(left_out, 0, weight * value)), _order.accurate_sum(weight)
+    total = _order.accurate_sum(jnp.where(left_out, 0, weight * value))
+    return ExampleSums(total, _order.accurate_sum(weight))
 
 
 def with_undefined(
@@ -250,3 +258,34 @@ def average_over_labels(areas: Areas, average: Average | None, undefined: Undefi
     none = (weight == 0) & (undefined != "skip")
     counted = jnp.any(areas.counted != 0).astype(weight.dtype)
     return total / jnp.where(none, counted, weight)
+
+
+_REPORTED: tuple[tuple[str, Area, Undefined], ...] = (
+    ("average_precision", _order.average_precision, "zero"),
+    ("roc_auc", _order.roc_auc, "skip"),
+)
+
+
+def report_of_labels(
+    entries: Ordered, dtype: jnp.dtype, nan: Array | None, per_label: bool
+) -> dict[str, Array]:
+    """What a report shows of the areas of labels, whose rows `entries` are."""
+    values: dict[str, Array] = {}
+    for name, area, undefined in _REPORTED:
+        areas = areas_of(area, entries, dtype).with_nan(nan)
+        for average in ("macro", "weighted"):
+            values[f"{name}/{average}"] = average_over_labels(areas, average, undefined)
+        if per_label:
+            values[f"{name}/per_label"] = average_over_labels(
+                areas, None, "nan" if undefined == "skip" else undefined
+            )
+    return values
+
+
+def report_of_rankings(examples: SortedExamples) -> dict[str, ExampleValues]:
+    """What a report shows of the areas of examples."""
+    areas = areas_of(_order.roc_auc, examples.entries, examples.ranking.dtype)
+    return {
+        "average_precision/samples": ExampleValues(examples.average_precision),
+        "roc_auc/samples": ExampleValues(areas.value, areas.defined),
+    }

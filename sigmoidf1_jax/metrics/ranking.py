@@ -6,8 +6,10 @@ from jaxtyping import Array, Float
 
 from sigmoidf1_jax import _keys, _safe, _tiles
 from sigmoidf1_jax._inputs import Weights, Where
-from sigmoidf1_jax.metrics import _order, _prepare
+from sigmoidf1_jax.metrics import _order
+from sigmoidf1_jax.metrics._order import SortedExamples
 from sigmoidf1_jax.metrics._prepare import BinaryLabels, Ranking, Scores
+from sigmoidf1_jax.metrics.metric import Definitions, ExampleValues, Metric, mean_over_examples
 
 
 def label_ranking_average_precision(
@@ -48,20 +50,25 @@ def label_ranking_average_precision(
       >>> sf.metrics.label_ranking_average_precision(scores, labels)
       Array(0.75, dtype=float32)
     """  # noqa: E501
-    ranking = _prepare.prepare(scores, labels, where, weights)
-    return _prepare.example_mean(lrap_per_example(ranking), ranking)
+    return _lrap()(scores, labels, where=where, weights=weights)
+
+
+def _lrap() -> Metric:
+    return mean_over_examples(_lrap_per_example)
 
 
 @jax.jit
-def lrap_per_example(ranking: Ranking) -> Float[Array, " examples"]:
+def _lrap_per_example(ranking: Ranking) -> Float[Array, " examples"]:
     """Label ranking average precision of each example."""
-    return _tiles.per_slice(_lrap, ranking.entries, 0)
+
+    def block(part: Ranking) -> Float[Array, " examples"]:
+        return _lrap_of(_order.sort_examples(part))
+
+    return _tiles.per_slice(block, ranking.unweighted, 0)
 
 
-def _lrap(ranking: Ranking) -> Float[Array, " examples"]:
-    entries = _order.ordered(*ranking[:4])
-    value = _order.average_precision(entries, ranking.scores.dtype)
-    return jnp.where(jnp.any(ranking.labels, -1), value, 1)
+def _lrap_of(examples: SortedExamples) -> Float[Array, " examples"]:
+    return jnp.where(jnp.any(examples.ranking.labels, -1), examples.average_precision, 1)
 
 
 def coverage_error(
@@ -102,17 +109,20 @@ def coverage_error(
       >>> sf.metrics.coverage_error(scores, labels)
       Array(1.5, dtype=float32)
     """  # noqa: E501
-    ranking = _prepare.prepare(scores, labels, where, weights)
-    return _prepare.example_mean(coverage_per_example(ranking), ranking)
+    return _coverage()(scores, labels, where=where, weights=weights)
+
+
+def _coverage() -> Metric:
+    return mean_over_examples(_coverage_per_example)
 
 
 @jax.jit
-def coverage_per_example(ranking: Ranking) -> Float[Array, " examples"]:
+def _coverage_per_example(ranking: Ranking) -> Float[Array, " examples"]:
     """The number of labels scored at least as high as the lowest true one."""
-    return _tiles.per_slice(_coverage, ranking.entries, 0)
+    return _tiles.per_slice(_coverage_of, ranking.unweighted, 0)
 
 
-def _coverage(ranking: Ranking) -> Float[Array, " examples"]:
+def _coverage_of(ranking: Ranking) -> Float[Array, " examples"]:
     # Compared as integers: XLA's CPU code takes subnormal floats for 0. No key is `highest`, so
     # an example without true labels reaches nothing.
     keys = _keys.integer_keys(ranking.scores)
@@ -161,17 +171,20 @@ def ranking_loss(
       >>> sf.metrics.ranking_loss(scores, labels)
       Array(0.25, dtype=float32)
     """  # noqa: E501
-    ranking = _prepare.prepare(scores, labels, where, weights)
-    return _prepare.example_mean(ranking_loss_per_example(ranking), ranking)
+    return _ranking_loss()(scores, labels, where=where, weights=weights)
+
+
+def _ranking_loss() -> Metric:
+    return mean_over_examples(_ranking_loss_per_example)
 
 
 @jax.jit
-def ranking_loss_per_example(ranking: Ranking) -> Float[Array, " examples"]:
+def _ranking_loss_per_example(ranking: Ranking) -> Float[Array, " examples"]:
     """The share of wrongly ordered pairs of each example."""
-    return _tiles.per_slice(_ranking_loss, ranking.entries, 0)
+    return _tiles.per_slice(_ranking_loss_of, ranking.unweighted, 0)
 
 
-def _ranking_loss(ranking: Ranking) -> Float[Array, " examples"]:
+def _ranking_loss_of(ranking: Ranking) -> Float[Array, " examples"]:
     scores, labels, mask, *_ = ranking
     dtype = scores.dtype
     # Descending scores with negatives first among equals; then the negatives before the i-th
@@ -229,16 +242,37 @@ def one_error(
       >>> sf.metrics.one_error(scores, labels)
       Array(0.5, dtype=float32)
     """  # noqa: E501
-    ranking = _prepare.prepare(scores, labels, where, weights)
-    return _prepare.example_mean(one_error_per_example(ranking), ranking)
+    return _one_error()(scores, labels, where=where, weights=weights)
 
 
-def one_error_per_example(ranking: Ranking) -> Float[Array, " examples"]:
+def _one_error() -> Metric:
+    return mean_over_examples(_one_error_per_example)
+
+
+def _one_error_per_example(ranking: Ranking) -> Float[Array, " examples"]:
     """1 where the highest-scored label is not true, else 0."""
-    # As integers, see `coverage_per_example`.
+    # As integers, see `_coverage_of`.
     keys = _keys.integer_keys(ranking.scores)
     if ranking.mask is not None:
         keys = jnp.where(ranking.mask, keys, jnp.iinfo(keys.dtype).min)
     best = jnp.argmax(keys, -1)[:, None]
     hit = jnp.take_along_axis(ranking.labels, best, -1)[:, 0]
     return 1 - hit.astype(ranking.scores.dtype)
+
+
+DEFINITIONS: Definitions = {
+    label_ranking_average_precision: _lrap,
+    coverage_error: _coverage,
+    ranking_loss: _ranking_loss,
+    one_error: _one_error,
+}
+
+
+def report_of_rankings(examples: SortedExamples) -> dict[str, ExampleValues]:
+    """What a report shows of how each example ranks its labels."""
+    return {
+        "label_ranking_average_precision": ExampleValues(_lrap_of(examples)),
+        "coverage_error": ExampleValues(_coverage_per_example(examples.ranking)),
+        "ranking_loss": ExampleValues(_ranking_loss_per_example(examples.ranking)),
+        "one_error": ExampleValues(_one_error_per_example(examples.ranking)),
+    }

@@ -1,174 +1,33 @@
-"""All metrics of one evaluation at once, with bootstrap intervals on request, and as a table."""
+"""All metrics of one evaluation at once, with bootstrap intervals on request."""
 
 import functools
-import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Bool, Float, PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from sigmoidf1_jax import _inputs, _safe, averaging
-from sigmoidf1_jax import scores as score_functions
 from sigmoidf1_jax._inputs import Weights, Where
-from sigmoidf1_jax.averaging import Average
 from sigmoidf1_jax.confusion import Confusion
-from sigmoidf1_jax.metrics import _order, _prepare, counts, curves, ranking, set_based, top_k
+from sigmoidf1_jax.metrics import _order, _prepare, confusion, counts, curves, ranking, top_k
 from sigmoidf1_jax.metrics._order import Order, Ordered
 from sigmoidf1_jax.metrics._prepare import BinaryLabels, Decided, Decisions, Ranking, Scores
-
-_SCORES: dict[str, Callable[[Confusion], Array]] = {
-    "f1": score_functions.f1,
-    "precision": score_functions.precision,
-    "recall": score_functions.recall,
-    "jaccard": score_functions.jaccard,
-}
-_PER_LABEL: dict[str, Callable[[Confusion], Array]] = {
-    "matthews": score_functions.mcc,
-    "balanced_accuracy": score_functions.balanced_accuracy,
-}
-_AVERAGES: tuple[Average, ...] = ("micro", "macro", "weighted")
-
-
-_COLUMNS = {
-    "precision": "precision",
-    "recall": "recall",
-    "f1": "F1",
-    "average_precision": "avg precision",
-    "roc_auc": "ROC AUC",
-    "support": "support",
-}
-_LONGEST = 40
-"""Cells that a name of the table takes at most."""
-
-
-class Estimate(NamedTuple):
-    """A metric with its bootstrap interval; arrays of labels with that of each."""
-
-    value: Float[Array, "..."]
-    low: Float[Array, "..."]
-    high: Float[Array, "..."]
-
-
-@jax.tree_util.register_pytree_with_keys_class
-class Report(dict[str, Any]):
-    """The values of a `report`: a dict that prints as a table, and a pytree.
-
-    Args:
-      values: name -> scalar, array of labels or `Estimate` of them.
-      label_names: what the table calls the labels; None numbers them.
-    """
-
-    def __init__(self, values: Any = (), label_names: tuple[str, ...] | None = None) -> None:
-        super().__init__(values)
-        self.label_names = label_names
-
-    def __str__(self) -> str:
-        # A trace has no numbers to show.
-        traced = any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves(self))
-        return repr(self) if traced else self.table()
-
-    def table(self, digits: int = 3) -> str:
-        """The values as text: labels (with `per_label`), averages, and everything else in lines.
-
-        What is NaN or not defined for an average is "-"; intervals stand in brackets. Names are
-        printed as they are, in one line each, cut to 40 cells.
-
-        Args:
-          digits: after the point.
-        """
-        rows: list[tuple[str, list[str]]] = []
-        columns = [c for c in _COLUMNS if any(name.startswith(f"{c}/") for name in self)]
-        if "f1/per_label" in self:
-            arrays = [_flat(self[f"{c}/per_label"]) for c in columns]
-            count = len(arrays[0])
-            names = self.label_names or tuple(map(str, range(count)))
-            for name, *cells in zip(names, *arrays, strict=True):
-                shown = [_shown(x, digits) for x in cells[:-1]]
-                # Of weights, or of resamples, it need not be a whole number.
-                whole = all(x.is_integer() for x in cells[-1])
-                rows.append((_name(name), [*shown, _shown(cells[-1], 0 if whole else digits)]))
-            rows.append(("", [""] * len(columns)))
-        for average in (*_AVERAGES, "samples"):
-            values = [_flat(self.get(f"{c}/{average}")) for c in columns]
-            rows.append((f"{average} avg", [_shown(x, digits) for (x,) in values]))
-        text = _aligned([("", [_COLUMNS[c] for c in columns]), *rows])
-        others = [
-            (name, [_shown(_flat(value)[0], digits)])
-            for name, value in self.items()
-            if name.partition("/")[0] not in _COLUMNS
-        ]
-        return f"{text}\n\n{_aligned(others)}" if others else text
-
-    def tree_flatten_with_keys(self) -> tuple[Any, Any]:
-        """Its values by name; names and the labels' names are static."""
-        names = tuple(self)
-        children = [(jax.tree_util.DictKey(name), self[name]) for name in names]
-        return children, (names, self.label_names)
-
-    @classmethod
-    def tree_unflatten(cls, static: Any, values: Iterable[Any]) -> "Report":
-        """The inverse of `tree_flatten_with_keys`."""
-        names, label_names = static
-        return cls(zip(names, values, strict=True), label_names)
-
-
-def _flat(value: Any) -> list[tuple[float, ...]]:
-    """One (value,) or (value, low, high) per label."""
-    if value is None:
-        return [(float("nan"),)]
-    parts = value if isinstance(value, Estimate) else (value,)
-    return list(zip(*(np.ravel(x).tolist() for x in parts), strict=True))
-
-
-def _shown(numbers: tuple[float, ...], digits: int) -> str:
-    shown = ["-" if x != x else f"{x:.{digits}f}" for x in numbers]
-    return shown[0] if len(shown) == 1 else f"{shown[0]} [{shown[1]}, {shown[2]}]"
-
-
-def _name(name: str) -> str:
-    """A name in one line of `_LONGEST` cells."""
-    name = "".join(c if c.isprintable() else " " for c in name)
-    if _width(name) <= _LONGEST:
-        return name
-    while _width(name) >= _LONGEST:
-        name = name[:-1]
-    return name + "…"
-
-
-def _width(text: str) -> int:
-    """The cells that a text takes in a terminal."""
-    return sum(
-        0 if unicodedata.combining(c) else 1 + (unicodedata.east_asian_width(c) in "WF")
-        for c in text
-    )
-
-
-def _aligned(rows: Sequence[tuple[str, list[str]]]) -> str:
-    """Names to the left, numbers to the right of their columns."""
-    first = max(_width(name) for name, _ in rows)
-    widths = [max(map(len, column)) for column in zip(*(x for _, x in rows), strict=True)]
-    lines = (
-        name
-        + " " * (first - _width(name))
-        + "".join(f"  {x:>{width}}" for x, width in zip(cells, widths, strict=True))
-        for name, cells in rows
-    )
-    return "\n".join(line.rstrip() for line in lines)
+from sigmoidf1_jax.metrics.metric import ExampleValues
+from sigmoidf1_jax.metrics.table import Estimate, Report
 
 
 class _Parts(NamedTuple):
-    """What resampling examples leaves unchanged: every sort and every score of one example."""
+    """What resampling examples leaves unchanged: every sort and every metric of one example."""
 
     cells: Confusion
-    """The weight of each entry, in its cell of the table."""
+    """The weight of each entry, in its cell of the confusion."""
     weight: Float[Array, "examples labels"]
     example: Float[Array, " examples"]
-    per_example: dict[str, Float[Array, " examples"]]
-    both_classes: Bool[Array, " examples"]
+    per_example: dict[str, ExampleValues]
     by_label: Order | Ordered
     nan_of_sets: Float[Array, " labels"] | None
     """NaN where a label has one in what decisions are compared with, else 0."""
@@ -327,7 +186,7 @@ def _intervals(
 
 def _parts(ranked: Ranking, decided: Decided, ks: tuple[int, ...], *, resampled: bool) -> _Parts:
     weight = _prepare.entry_weight(ranked)
-    example, within = averaging.example_weights(weight)
+    example, _ = averaging.example_weights(weight)
     mask = None if ranked.mask is None else ranked.mask.T
     transposed = ranked.scores.T, ranked.labels.T, mask
     by_label: Order | Ordered
@@ -335,69 +194,31 @@ def _parts(ranked: Ranking, decided: Decided, ks: tuple[int, ...], *, resampled:
         by_label = _order.argsort(*transposed)
     else:
         by_label = _order.ordered(*transposed, None)
-    true, entries = ranked.labels, _order.ordered(*ranked.entries[:4])
-    areas = curves.areas_of(_order.roc_auc, entries, ranked.dtype)
-    of_sets, of_rankings = _per_example(ranked, decided, within, entries, areas, ks)
-    per_example = {k: _prepare.with_nan(x, decided, -1) for k, x in of_sets.items()}
-    per_example |= {k: _prepare.with_nan(x, ranked, -1) for k, x in of_rankings.items()}
-    # An example with a NaN is not left out as one of a single class.
-    unknown = _prepare.with_nan(areas.value, ranked, -1)
+    examples = _order.sort_examples(ranked.unweighted)
+    of_sets = confusion.report_of_sets(decided) | counts.report_of_sets(decided)
+    of_rankings = (
+        curves.report_of_rankings(examples)
+        | ranking.report_of_rankings(examples)
+        | top_k.report_of_rankings(examples, ks)
+    )
+    per_example = {
+        name: x._replace(value=_prepare.with_nan(x.value, prepared, -1).astype(weight.dtype))
+        for prepared, values in ((decided, of_sets), (ranked, of_rankings))
+        for name, x in values.items()
+    }
+    chosen, true = decided.decisions, decided.labels
+    cells = (chosen & true, chosen & ~true, ~chosen & true, ~chosen & ~true)
     return _Parts(
-        _cells(decided.decisions, true, weight),
+        Confusion(*(jnp.where(x, weight, 0) for x in cells)),
         weight,
         example,
         per_example,
-        areas.defined | jnp.isnan(unknown),
         by_label,
         *(
             None if x.nan is None else jnp.sum(x.nan, 0).astype(ranked.dtype)
             for x in (decided, ranked)
         ),
     )
-
-
-def _cells(chosen: Array, true: Array, weight: Array) -> Confusion:
-    cells = (chosen & true, chosen & ~true, ~chosen & true, ~chosen & ~true)
-    return Confusion(*(jnp.where(x, weight, 0) for x in cells))
-
-
-def _per_example(
-    ranked: Ranking,
-    decided: Decided,
-    within: Array,
-    entries: Ordered,
-    areas: curves.Areas,
-    ks: tuple[int, ...],
-) -> tuple[dict[str, Array], dict[str, Array]]:
-    """Metrics of each example's set, and of its ranking."""
-    dtype = ranked.dtype
-    true = ranked.labels
-    table = jax.tree.map(lambda x: jnp.sum(x, -1), _cells(decided.decisions, true, within))
-    surplus = counts.surplus(decided).astype(dtype)
-    precision = _order.average_precision(entries, dtype)
-    of_sets = {f"{name}/samples": score(table) for name, score in _SCORES.items()} | {
-        "subset_accuracy": jnp.all(decided.decisions == true, -1).astype(dtype),
-        "label_count_error": jnp.abs(surplus),
-        "label_count_bias": surplus,
-    }
-    of_rankings = {
-        "average_precision/samples": precision,
-        "roc_auc/samples": areas.value,
-        "label_ranking_average_precision": jnp.where(jnp.any(true, -1), precision, 1),
-        "coverage_error": ranking.coverage_per_example(ranked),
-        "ranking_loss": ranking.ranking_loss_per_example(ranked),
-        "one_error": ranking.one_error_per_example(ranked),
-    }
-    for k in ks:
-        hits = jnp.sum(top_k.hits(ranked, k), -1, dtype=dtype)
-        found = jnp.sum(true, -1, dtype=dtype)
-        of_rankings |= {
-            f"precision_at_k/{k}": hits / k,
-            f"recall_at_k/{k}": _safe.ratio(hits, found),
-            f"r_precision_at_k/{k}": _safe.ratio(hits, jnp.minimum(found, k)),
-            f"ndcg_at_k/{k}": top_k.ndcg_per_example(ranked, k),
-        }
-    return of_sets, of_rankings
 
 
 def _values(
@@ -412,42 +233,21 @@ def _values(
         return summed if parts.nan_of_sets is None else summed + parts.nan_of_sets
 
     # Each cell is summed by itself: a difference of sums is not exactly 0 where a cell is empty.
-    table = jax.tree.map(total, parts.cells)
-    values: dict[str, Array] = {}
-    for average in _AVERAGES:
-        for name, score in _SCORES.items():
-            values[f"{name}/{average}"] = set_based.score_of_counts(score, table, average)
-    for name, score in _PER_LABEL.items():
-        values[f"{name}/macro"] = set_based.score_of_counts(score, table, "macro")
-    values["hamming_loss"] = set_based.share_wrong(averaging.pool(table))
-    example = drawn * parts.example
-    for name, value in parts.per_example.items():
-        weight = example
-        if name == "roc_auc/samples":
-            weight = jnp.where(parts.both_classes, example, 0)
-        summed = jnp.sum(jnp.where(weight > 0, weight * value, 0))
-        if name.partition("/")[0] in _SCORES:
-            # These have a value where nothing counts.
-            values[name] = _safe.ratio(summed, jnp.sum(weight))
-        else:
-            values[name] = summed / jnp.sum(weight)
+    values = confusion.report_of_labels(jax.tree.map(total, parts.cells), per_label)
     by_label = parts.by_label
     if isinstance(by_label, Order):
         by_label = _order.weigh(by_label, (drawn[:, None] * parts.weight).T)
-    undefined: curves.Undefined
-    for name, area, undefined in (
-        ("average_precision", _order.average_precision, "zero"),
-        ("roc_auc", _order.roc_auc, "skip"),
-    ):
-        areas = curves.areas_of(area, by_label, parts.weight.dtype).with_nan(parts.nan_of_scores)
-        for average in ("macro", "weighted"):
-            values[f"{name}/{average}"] = curves.average_over_labels(areas, average, undefined)
-        if per_label:
-            of_labels: curves.Undefined = "nan" if undefined == "skip" else undefined
-            values[f"{name}/per_label"] = curves.with_undefined(areas, of_labels)
-    if per_label:
-        for name in ("f1", "precision", "recall"):
-            of_label = set_based.score_of_counts(_SCORES[name], table, None)
-            values[f"{name}/per_label"] = of_label
-        values["support/per_label"] = table.tp + table.fn
-    return values
+    values |= curves.report_of_labels(by_label, parts.weight.dtype, parts.nan_of_scores, per_label)
+    example = drawn * parts.example
+    return values | {name: _mean(x, example) for name, x in parts.per_example.items()}
+
+
+def _mean(values: ExampleValues, weight: Float[Array, " examples"]) -> Float[Array, ""]:
+    value, defined, nothing = values
+    if defined is not None:
+        # An example with a NaN is not left out as one that is undefined.
+        weight = jnp.where(defined | jnp.isnan(value), weight, 0)
+    total = jnp.sum(jnp.where(weight > 0, weight * value, 0))
+    if nothing is None:
+        return total / jnp.sum(weight)
+    return _safe.ratio(total, jnp.sum(weight), nothing)

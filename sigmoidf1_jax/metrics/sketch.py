@@ -1,19 +1,24 @@
 """A mergeable sketch of scores: histograms per label, from which areas and thresholds follow."""
 
+import dataclasses
+import functools
 import math
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Num
 
-from sigmoidf1_jax import _safe, averaging
+from sigmoidf1_jax import _inputs, _safe, averaging
 from sigmoidf1_jax._inputs import Weights, Where
 from sigmoidf1_jax.averaging import Average
 from sigmoidf1_jax.confusion import Confusion
 from sigmoidf1_jax.metrics import _order, _prepare, curves
 from sigmoidf1_jax.metrics._prepare import BinaryLabels, Scores
 from sigmoidf1_jax.metrics.curves import Undefined
+from sigmoidf1_jax.metrics.metric import Definitions, Metric
 
 
 class ScoreHistogram(NamedTuple):
@@ -132,7 +137,7 @@ def _nan(histogram: ScoreHistogram) -> Float[Array, " labels"]:
     return zero / jnp.broadcast_to(clean, histogram.positive.shape[:-1]).astype(zero.dtype)
 
 
-class _Label(NamedTuple):
+class _BinSums(NamedTuple):
     """Sums that only grow by a few roundings: trees, and no difference of like numbers."""
 
     positive: Float[Array, "*labels bins"]
@@ -146,7 +151,7 @@ class _Label(NamedTuple):
     nan: Float[Array, "*labels"]
 
 
-def _labels(histogram: ScoreHistogram, average: Average | None, undefined: Undefined) -> _Label:
+def _bin_sums(histogram: ScoreHistogram, average: Average | None, undefined: Undefined) -> _BinSums:
     averaging.check_average(average)
     curves.check_undefined(undefined)
     if average == "samples":
@@ -159,7 +164,7 @@ def _labels(histogram: ScoreHistogram, average: Average | None, undefined: Undef
         nan = jnp.sum(nan)[None]
     through = _from_above(positive), _from_above(negative)
     above = tuple(jnp.pad(x[..., 1:], ((0, 0), (0, 1))) for x in through)
-    return _Label(
+    return _BinSums(
         positive, negative, (above[0], above[1]), through, through[0][..., 0], through[1][..., 0],
         nan,
     )  # fmt: skip
@@ -180,7 +185,7 @@ def _tree_sum(x: Float[Array, "... n"]) -> Float[Array, "..."]:
 
 
 def _averaged(
-    area: curves.Area, value: Array, of: _Label, average: Average | None, undefined: Undefined
+    area: curves.Area, value: Array, of: _BinSums, average: Average | None, undefined: Undefined
 ) -> Array:
     defined = curves.is_defined(area, of.found, of.rest)
     areas = curves.Areas(value, of.found, of.rest, defined).with_nan(of.nan)
@@ -207,7 +212,7 @@ def sketched_average_precision(
     Raises:
       ValueError: unknown `average` or `undefined`.
     """
-    of = _labels(histogram, average, undefined)
+    of = _bin_sums(histogram, average, undefined)
     tp, fp = of.through
     area = _tree_sum(of.positive * _safe.ratio(tp, tp + fp))
     value = _safe.ratio(area, of.found)
@@ -231,12 +236,12 @@ def sketched_roc_auc(
     Raises:
       ValueError: unknown `average` or `undefined`.
     """
-    of = _labels(histogram, average, undefined)
+    of = _bin_sums(histogram, average, undefined)
     value = _pairs(of, of.above[0] + of.positive / 2)
     return _averaged(_order.roc_auc, value, of, average, undefined)
 
 
-def _pairs(of: _Label, below: Array) -> Array:
+def _pairs(of: _BinSums, below: Array) -> Array:
     """The share of pairs that are right if each negative is below so many positives."""
     share = _safe.ratio(below, of.found[..., None])
     return _safe.ratio(_tree_sum(of.negative * share), of.rest)
@@ -261,7 +266,7 @@ def roc_auc_bounds(
     Raises:
       ValueError: unknown `average` or `undefined`.
     """
-    of = _labels(histogram, average, undefined)
+    of = _bin_sums(histogram, average, undefined)
     low, high = (_pairs(of, below) for below in (of.above[0], of.through[0]))
     error = _error(histogram, average)
     bounds = low * (1 - error), high * (1 + error)
@@ -289,7 +294,7 @@ def average_precision_bounds(
     Raises:
       ValueError: unknown `average` or `undefined`.
     """
-    of = _labels(histogram, average, undefined)
+    of = _bin_sums(histogram, average, undefined)
     (tp, fp), (before, fp_above) = of.through, of.above
     best = of.positive * _safe.ratio(tp, tp + fp_above)
     worst = of.positive - fp * jnp.log1p(_safe.ratio(of.positive, before + fp))
@@ -318,7 +323,7 @@ def _error(histogram: ScoreHistogram, average: Average | None) -> float:
 def _bounds(
     area: curves.Area,
     bounds: tuple[Array, Array],
-    of: _Label,
+    of: _BinSums,
     average: Average | None,
     undefined: Undefined,
 ) -> Bounds:
@@ -327,3 +332,56 @@ def _bounds(
                   of, average, undefined)
         for x in bounds
     ))  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class Sketched(Metric):
+    """A metric whose statistics are a `ScoreHistogram`; `bounds` of it hold the exact value."""
+
+    bounds: Callable[[ScoreHistogram], Bounds] = dataclasses.field(kw_only=True)
+
+
+def _area(
+    area: curves.Area,
+    value: Callable[..., Array],
+    bounds: Callable[..., Bounds],
+    *,
+    average: Average | None = "macro",
+    undefined: Undefined,
+    **bins: Any,
+) -> Metric:
+    """An area that adds up: exact over examples, in a sketch over labels."""
+    if average == "samples":
+        if bins:
+            raise TypeError(f"unknown options {sorted(bins)}: average='samples' needs no sketch")
+        return curves.mean_area_of_examples(area, undefined)
+    curves.check_undefined(undefined)
+
+    def statistics(
+        scores: Any, labels: Any, *, where: Where = None, weights: Weights = None
+    ) -> ScoreHistogram:
+        _inputs.refuse_label_weights(weights, np.shape(labels), average)
+        return score_histogram(scores, labels, where=where, weights=weights, **bins)
+
+    options = {"average": average, "undefined": undefined}
+    return Sketched(
+        statistics,
+        functools.partial(value, **options),
+        bounds=functools.partial(bounds, **options),
+    )
+
+
+def _average_precision(*, undefined: Undefined = "zero", **options: Any) -> Metric:
+    of = _order.average_precision, sketched_average_precision, average_precision_bounds
+    return _area(*of, undefined=undefined, **options)
+
+
+def _roc_auc(*, undefined: Undefined = "nan", **options: Any) -> Metric:
+    of = _order.roc_auc, sketched_roc_auc, roc_auc_bounds
+    return _area(*of, undefined=undefined, **options)
+
+
+DEFINITIONS: Definitions = {
+    curves.average_precision: _average_precision,
+    curves.roc_auc: _roc_auc,
+}

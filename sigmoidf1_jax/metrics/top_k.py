@@ -2,6 +2,7 @@
 
 import functools
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -9,29 +10,14 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.typing import ArrayLike
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float, Int
 
 from sigmoidf1_jax import _checks, _inputs, _keys, _safe
 from sigmoidf1_jax._inputs import Weights, Where
 from sigmoidf1_jax.metrics import _order, _prepare
+from sigmoidf1_jax.metrics._order import Ordered, SortedExamples
 from sigmoidf1_jax.metrics._prepare import BinaryLabels, Ranking, Scores
-
-
-def hits(ranking: Ranking, k: int) -> Bool[Array, "examples k"]:
-    """Whether each of the k highest-scored labels is true, best first."""
-    return jnp.take_along_axis(ranking.labels, _top(ranking, k), -1)
-
-
-def _top(ranking: Ranking, k: int) -> Int[Array, "examples k"]:
-    # XLA's CPU finds the top of floats, which it orders by their bits with -0 below 0, eighty
-    # times faster than that of integers. Negative keys become the floats one nearer to 0: -0 is
-    # then a score of its own, and -inf is no score's but stands for "masked".
-    keys = _keys.integer_keys(ranking.scores)
-    bits = jnp.where(keys >= 0, keys, jnp.iinfo(keys.dtype).min | ~keys)
-    codes = lax.bitcast_convert_type(bits, ranking.scores.dtype)
-    if ranking.mask is not None:
-        codes = jnp.where(ranking.mask, codes, -jnp.inf)
-    return lax.top_k(codes, k)[1]
+from sigmoidf1_jax.metrics.metric import Definitions, ExampleValues, Metric, mean_over_examples
 
 
 def precision_at_k(
@@ -68,8 +54,7 @@ def precision_at_k(
       >>> sf.metrics.precision_at_k(scores, labels, 2)
       Array(0.75, dtype=float32)
     """  # noqa: E501
-    ranking = _prepared(scores, labels, k, where, weights)
-    return _prepare.example_mean(jnp.mean(hits(ranking, k), -1, ranking.scores.dtype), ranking)
+    return _precision(k)(scores, labels, where=where, weights=weights)
 
 
 def recall_at_k(
@@ -103,8 +88,7 @@ def recall_at_k(
       >>> sf.metrics.recall_at_k(scores, labels, 1)
       Array(0.25, dtype=float32)
     """  # noqa: E501
-    ranking = _prepared(scores, labels, k, where, weights)
-    return _prepare.example_mean(_found(ranking, k, ranking.labels.shape[-1]), ranking)
+    return _recall(k)(scores, labels, where=where, weights=weights)
 
 
 def r_precision_at_k(
@@ -140,20 +124,7 @@ def r_precision_at_k(
       >>> sf.metrics.r_precision_at_k(scores, labels, 2)
       Array(1., dtype=float32)
     """  # noqa: E501
-    ranking = _prepared(scores, labels, k, where, weights)
-    return _prepare.example_mean(_found(ranking, k, k), ranking)
-
-
-def _prepared(scores: Any, labels: Any, k: int, where: Where, weights: Weights) -> Ranking:
-    ranking = _prepare.prepare(scores, labels, where, weights)
-    _prepare.check_k(k, ranking.labels.shape[-1])
-    return ranking
-
-
-def _found(ranking: Ranking, k: int, cap: int) -> Float[Array, " examples"]:
-    dtype = ranking.scores.dtype
-    true = jnp.minimum(jnp.sum(ranking.labels, -1, dtype=jnp.int32), cap)
-    return _safe.ratio(jnp.sum(hits(ranking, k), -1, dtype=dtype), true.astype(dtype))
+    return _r_precision(k)(scores, labels, where=where, weights=weights)
 
 
 def ndcg_at_k(
@@ -192,31 +163,7 @@ def ndcg_at_k(
       >>> round(float(sf.metrics.ndcg_at_k(scores, labels, 2)), 4)
       0.8155
     """  # noqa: E501
-    ranking = _prepared(scores, labels, k, where, weights)
-    return _prepare.example_mean(ndcg_per_example(ranking, k), ranking)
-
-
-@functools.partial(jax.jit, static_argnames="k")
-def ndcg_per_example(ranking: Ranking, k: int) -> Float[Array, " examples"]:
-    """nDCG@k of each example."""
-    entries = _order.ordered(*ranking.entries[:4])
-    dtype, n = ranking.scores.dtype, ranking.labels.shape[-1]
-    discount = np.where(np.arange(n) < k, 1 / np.log2(np.arange(n) + 2), 0)
-    reached = jnp.asarray(np.cumsum(discount), dtype)
-    # A positive earns the mean discount of its tie group: from the group's start to its end.
-    # Counting sums from the group's start needs only maxima so far; the mean is then read at
-    # the group's last entry.
-    above = jnp.cumsum(entries.positive, -1)
-    before = _order.before_group(entries, above)
-    start = lax.cummax(
-        jnp.where(entries.first, jnp.arange(n, dtype=jnp.int32)[None], 0), entries.first.ndim - 1
-    )
-    behind = jnp.concatenate([jnp.zeros(1, dtype), reached])
-    size = (jnp.arange(1, n + 1, dtype=jnp.int32)[None] - start).astype(dtype)
-    mean_discount = (reached[None] - behind[start]) / size
-    gain = jnp.where(_order.group_ends(entries.first), above - before, 0).astype(dtype)
-    true = jnp.sum(ranking.labels, -1, dtype=jnp.int32)
-    return _safe.ratio(jnp.sum(gain * mean_discount, -1), behind[true])
+    return _ndcg(k)(scores, labels, where=where, weights=weights)
 
 
 def inverse_propensity(
@@ -294,8 +241,82 @@ def psp_at_k(
       >>> round(float(sf.metrics.psp_at_k(scores, labels, 1, jnp.array([1., 2., 3.]))), 4)
       0.6
     """  # noqa: E501
-    ranking = _prepared(scores, labels, k, where, weights)
-    return psp_value(psp_sums(ranking, k, inverse_propensities))
+    return _psp(k, inverse_propensities)(scores, labels, where=where, weights=weights)
+
+
+def _at_k(values: Callable[[Ranking, int], Array], k: int) -> Metric:
+    def checked(ranking: Ranking) -> Float[Array, " examples"]:
+        _prepare.check_k(k, ranking.labels.shape[-1])
+        return values(ranking, k)
+
+    return mean_over_examples(checked)
+
+
+def _precision(k: int) -> Metric:
+    return _at_k(lambda ranking, k: _hits(ranking, k) / k, k)
+
+
+def _recall(k: int) -> Metric:
+    return _at_k(lambda ranking, k: _recall_of(ranking, _hits(ranking, k)), k)
+
+
+def _r_precision(k: int) -> Metric:
+    return _at_k(lambda ranking, k: _r_precision_of(ranking, _hits(ranking, k), k), k)
+
+
+def _ndcg(k: int) -> Metric:
+    return _at_k(_ndcg_per_example, k)
+
+
+def _recall_of(ranking: Ranking, hits: Array) -> Float[Array, " examples"]:
+    return _safe.ratio(hits, jnp.sum(ranking.labels, -1, dtype=hits.dtype))
+
+
+def _r_precision_of(ranking: Ranking, hits: Array, k: int) -> Float[Array, " examples"]:
+    return _safe.ratio(hits, jnp.minimum(jnp.sum(ranking.labels, -1, dtype=hits.dtype), k))
+
+
+def _hits(ranking: Ranking, k: int) -> Float[Array, " examples"]:
+    """How many of the k highest-scored labels are true."""
+    hit = jnp.take_along_axis(ranking.labels, _top(ranking, k), -1)
+    return jnp.sum(hit, -1, dtype=ranking.dtype)
+
+
+def _top(ranking: Ranking, k: int) -> Int[Array, "examples k"]:
+    # XLA's CPU finds the top of floats, which it orders by their bits with -0 below 0, eighty
+    # times faster than that of integers. Negative keys become the floats one nearer to 0: -0 is
+    # then a score of its own, and -inf is no score's but stands for "masked".
+    keys = _keys.integer_keys(ranking.scores)
+    bits = jnp.where(keys >= 0, keys, jnp.iinfo(keys.dtype).min | ~keys)
+    codes = lax.bitcast_convert_type(bits, ranking.scores.dtype)
+    if ranking.mask is not None:
+        codes = jnp.where(ranking.mask, codes, -jnp.inf)
+    return lax.top_k(codes, k)[1]
+
+
+@functools.partial(jax.jit, static_argnames="k")
+def _ndcg_per_example(ranking: Ranking, k: int) -> Float[Array, " examples"]:
+    return _ndcg_of(ranking, _order.sort_examples(ranking).entries, k)
+
+
+def _ndcg_of(ranking: Ranking, entries: Ordered, k: int) -> Float[Array, " examples"]:
+    dtype, n = ranking.scores.dtype, ranking.labels.shape[-1]
+    discount = np.where(np.arange(n) < k, 1 / np.log2(np.arange(n) + 2), 0)
+    reached = jnp.asarray(np.cumsum(discount), dtype)
+    # A positive earns the mean discount of its tie group: from the group's start to its end.
+    # Counting sums from the group's start needs only maxima so far; the mean is then read at
+    # the group's last entry.
+    above = jnp.cumsum(entries.positive, -1)
+    before = _order.before_group(entries, above)
+    start = lax.cummax(
+        jnp.where(entries.first, jnp.arange(n, dtype=jnp.int32)[None], 0), entries.first.ndim - 1
+    )
+    behind = jnp.concatenate([jnp.zeros(1, dtype), reached])
+    size = (jnp.arange(1, n + 1, dtype=jnp.int32)[None] - start).astype(dtype)
+    mean_discount = (reached[None] - behind[start]) / size
+    gain = jnp.where(_order.group_ends(entries.first), above - before, 0).astype(dtype)
+    true = jnp.sum(ranking.labels, -1, dtype=jnp.int32)
+    return _safe.ratio(jnp.sum(gain * mean_discount, -1), behind[true])
 
 
 class PspSums(NamedTuple):
@@ -306,14 +327,14 @@ class PspSums(NamedTuple):
     weight: Float[Array, ""]
 
 
-def psp_value(sums: PspSums) -> Float[Array, ""]:
+def _psp_value(sums: PspSums) -> Float[Array, ""]:
     """The ratio of the sums; 0 without true labels, NaN without examples."""
     none = sums.best == 0
     one = (sums.weight != 0).astype(sums.best.dtype)
     return sums.got / jnp.where(none, one, sums.best)
 
 
-def psp_sums(ranking: Ranking, k: int, inverse_propensities: ArrayLike) -> PspSums:
+def _psp_sums(ranking: Ranking, k: int, inverse_propensities: ArrayLike) -> PspSums:
     """What `psp_at_k` is a function of."""
     worth = _prepare.as_array(inverse_propensities, "inverse_propensities")
     if worth.shape != ranking.labels.shape[-1:]:
@@ -331,3 +352,38 @@ def psp_sums(ranking: Ranking, k: int, inverse_propensities: ArrayLike) -> PspSu
     return PspSums(
         *(jnp.sum(_prepare.with_nan(x, ranking, -1)) for x in (weight * got, weight * best, weight))
     )
+
+
+def _psp(k: int, inverse_propensities: ArrayLike) -> Metric:
+    def statistics(
+        scores: Any, labels: Any, *, where: Where = None, weights: Weights = None
+    ) -> PspSums:
+        ranking = _prepare.prepare(scores, labels, where, weights)
+        _prepare.check_k(k, ranking.labels.shape[-1])
+        return _psp_sums(ranking, k, inverse_propensities)
+
+    return Metric(statistics, _psp_value)
+
+
+DEFINITIONS: Definitions = {
+    precision_at_k: _precision,
+    recall_at_k: _recall,
+    r_precision_at_k: _r_precision,
+    ndcg_at_k: _ndcg,
+    psp_at_k: _psp,
+}
+
+
+def report_of_rankings(examples: SortedExamples, ks: tuple[int, ...]) -> dict[str, ExampleValues]:
+    """What a report shows of each example's highest-scored labels."""
+    ranking = examples.ranking
+    values: dict[str, ExampleValues] = {}
+    for k in ks:
+        hits = _hits(ranking, k)
+        values |= {
+            f"precision_at_k/{k}": ExampleValues(hits / k),
+            f"recall_at_k/{k}": ExampleValues(_recall_of(ranking, hits)),
+            f"r_precision_at_k/{k}": ExampleValues(_r_precision_of(ranking, hits, k)),
+            f"ndcg_at_k/{k}": ExampleValues(_ndcg_of(ranking, examples.entries, k)),
+        }
+    return values

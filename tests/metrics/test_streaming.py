@@ -1,6 +1,7 @@
 """Streams: exact sums over batches, devices and merges; sketches within their bounds."""
 
 import functools
+import inspect
 import pickle
 
 import jax
@@ -10,7 +11,7 @@ import pytest
 import sklearn.metrics as sk
 
 import sigmoidf1_jax as sf
-from sigmoidf1_jax.metrics import streaming
+from sigmoidf1_jax.metrics import _compensated, streaming
 
 pytestmark = pytest.mark.xdist_group("metrics_streaming")
 
@@ -33,7 +34,8 @@ STREAMS = [
     (m.calibration_error, {"num_bins": 5, "average": "micro"}),
 ]
 DECIDED = {m.f1, m.f_beta, m.jaccard, m.matthews, m.hamming_loss, m.subset_accuracy,
-           m.label_count_error}  # fmt: skip
+           m.label_count_error, m.label_count_bias, m.accuracy, m.balanced_accuracy, m.precision,
+           m.recall, m.specificity}  # fmt: skip
 
 
 def batches(metric, seed=0, n=12):
@@ -66,6 +68,86 @@ def test_batches_add_up_to_the_whole_set(metric, options):
     np.testing.assert_allclose(stream.compute(state), expected, rtol=1e-5, atol=1e-6)
 
 
+OTHERS = [
+    *((metric, {}) for metric in (
+        m.accuracy, m.balanced_accuracy, m.precision, m.recall, m.specificity, m.label_count_bias,
+        m.ranking_loss, m.one_error, m.average_precision, m.roc_auc,
+    )),
+    *((metric, {"k": 3}) for metric in (m.recall_at_k, m.r_precision_at_k, m.ndcg_at_k)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("metric", "options"), OTHERS)
+def test_the_other_metrics_add_up_too(metric, options):
+    predictions, labels = batches(metric)
+    if metric not in DECIDED:
+        # On the edges of the sketch's bins, which are 1/64 wide: it then rounds no score.
+        predictions = np.round(predictions * 64) / np.float32(64)
+    stream = m.Stream(metric, 5, **options)
+    state = stream.update(stream.empty(), predictions[:5], labels[:5])
+    value = stream.compute(stream.update(state, predictions[5:], labels[5:]))
+    expected = metric(predictions, labels, **options)
+    np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_every_other_public_function_is_refused():
+    functions = {getattr(m, n) for n in m.__all__ if inspect.isfunction(getattr(m, n))}
+    streamed = {metric for metric, _ in STREAMS + OTHERS}
+    assert functions > streamed
+    for function in functions - streamed:
+        name = f"metrics.{function.__name__} is not a metric that can be streamed"
+        with pytest.raises(ValueError, match=name):
+            m.Stream(function, 5)
+
+
+def test_definitions_have_the_options_and_defaults_of_their_functions():
+    data = {"where", "weights"}
+    for function, definition in streaming._DEFINITIONS.items():
+        public = inspect.signature(function).parameters
+        options = dict(list(public.items())[2:])
+        own = inspect.signature(definition).parameters
+        more = any(x.kind is x.VAR_KEYWORD for x in own.values())
+        named = {name: x for name, x in own.items() if x.kind is not x.VAR_KEYWORD}
+        assert named.keys() <= options.keys() - data, function
+        assert more or named.keys() == options.keys() - data, function
+        for name, x in named.items():
+            assert x.default == options[name].default, (function, name)
+
+
+def predicted_and_true(decisions, labels, *, where=None, weights=None):
+    counts = sf.confusion(decisions, labels, where=where, weights=weights)
+    return {"predicted": counts.tp + counts.fp, "true": counts.tp + counts.fn}
+
+
+def ratio_of_cardinalities(sums):
+    return jnp.sum(sums["predicted"]) / jnp.sum(sums["true"])
+
+
+def test_a_new_metric_is_one_definition():
+    metric = m.Metric(predicted_and_true, ratio_of_cardinalities, decided=True)
+    decisions, labels = batches(m.f1)
+    where = np.arange(12)[:, None] != 4
+    expected = decisions[where[:, 0]].sum() / labels[where[:, 0]].sum()
+    np.testing.assert_allclose(metric(decisions, labels, where=where), expected, rtol=1e-6)
+    stream = pickle.loads(pickle.dumps(m.Stream(metric, 5)))
+    assert stream == m.Stream(metric, 5)
+    update = jax.jit(stream.update)
+    first, second = (
+        update(stream.empty(), decisions[i : i + 6], labels[i : i + 6], where=where[i : i + 6])
+        for i in (0, 6)
+    )
+    np.testing.assert_allclose(stream.compute(stream.merge(first, second)), expected, rtol=1e-6)
+
+
+def test_an_objective_streams_to_its_value_on_all_examples():
+    scores, labels = batches(m.roc_auc)
+    objective = sf.objectives.soft_f1(average="micro") + 0.5 * sf.objectives.zlpr()
+    stream = m.Stream(objective, 5)
+    state = stream.update(stream.empty(), scores[:5], labels[:5])
+    value = stream.compute(stream.update(state, scores[5:], labels[5:]))
+    np.testing.assert_allclose(value, objective(scores, labels), rtol=1e-5)
+
+
 def test_counts_stay_exact_past_2_to_the_24():
     stream = m.Stream(m.accuracy, 1, average=None)
     one = jnp.ones((1, 1), bool)
@@ -84,18 +166,16 @@ def test_counts_stay_exact_past_2_to_the_24():
 
 
 def test_counters_hold_integers_up_to_2_to_the_47():
-    counter = streaming.Counter(jnp.zeros(()), jnp.zeros(()))
+    counter = _compensated.CompensatedSum(jnp.zeros(()), jnp.zeros(()))
     amounts, total = [2**31 - 1, 2**30 + 1, 2**31 - 3], 0
     for i in range(300):
-        counter = streaming._add(counter, jnp.int32(amounts[i % 3]))
+        counter = _compensated.add(counter, jnp.int32(amounts[i % 3]))
         total += amounts[i % 3]
     assert int(np.float64(counter.high) + np.float64(counter.low)) == total
 
     @jax.jit
     def doubled(c, times):
-        return jax.lax.fori_loop(
-            0, times, lambda _, c: streaming._add_floats(streaming._add_floats(c, c.high), c.low), c
-        )
+        return jax.lax.fori_loop(0, times, lambda _, c: _compensated.join(c, c), c)
 
     counter = doubled(counter, 7)
     assert total * 2**7 < 2**47
@@ -221,6 +301,10 @@ def test_a_stream_of_nothing_is_what_its_metric_is_of_nothing():
     ("make", "match"),
     [
         (lambda: m.Stream(m.brier_score, 5), "not a metric that can be streamed"),
+        (lambda: m.Stream(sf.objectives.tencent(), 5), "not a metric that can be streamed"),
+        (lambda: m.Stream(sf.objectives.zlpr(), 5, average="micro"), "takes no options"),
+        (lambda: m.Stream(m.f1, 5, zero_division=2.0), "zero_division"),
+        (lambda: m.Stream(m.f_beta, 5, beta=0.0), "beta must be"),
         (lambda: m.Stream(m.f1, 5, average="all"), "average must be"),
         (lambda: m.Stream(m.f1, 5, slope=1), "slope"),
         (lambda: m.Stream(m.roc_auc, 5, slope=1), "slope"),

@@ -1,6 +1,8 @@
 """Metrics of decided label sets: scores of hard confusion counts, averaged as the losses are."""
 
+import functools
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -10,57 +12,89 @@ from jaxtyping import Array, Float
 
 from sigmoidf1_jax import _inputs, averaging, scores
 from sigmoidf1_jax._inputs import Labels, Weights, Where
-from sigmoidf1_jax.averaging import Average
+from sigmoidf1_jax.averaging import Average, ExampleScores
 from sigmoidf1_jax.confusion import Confusion, confusion, soft_confusion
 from sigmoidf1_jax.metrics import _prepare
 from sigmoidf1_jax.metrics._prepare import Decided, Decisions
+from sigmoidf1_jax.metrics.metric import Definitions, ExampleValues, Metric, mean_over_examples
+from sigmoidf1_jax.scores import Score
 
 Result = Float[Array, ""] | Float[Array, " labels"]
 
 
-def counts_of(decided: Decided, axis: int) -> Confusion:
+def _confusion_of(decided: Decided, axis: int) -> Confusion:
     """The confusion of decisions over `axis` of [examples, num_labels]; int32 without weights."""
     s, y = decided.decisions, decided.labels
     if decided.weight is None:
-        table = confusion(s, y, where=decided.mask, axis=axis)
+        counts = confusion(s, y, where=decided.mask, axis=axis)
     else:
         dtype = decided.dtype
-        table = soft_confusion(s.astype(dtype), y.astype(dtype), decided.weight, axis)
+        counts = soft_confusion(s.astype(dtype), y.astype(dtype), decided.weight, axis)
     if decided.nan is None:
-        return table
+        return counts
     nan = jnp.sum(decided.nan, axis)
-    return jax.tree.map(lambda x: x.astype(nan.dtype) + nan, table)
+    return jax.tree.map(lambda x: x.astype(nan.dtype) + nan, counts)
 
 
-def score_of_counts(
-    score: Callable[[Confusion], Array], per_label: Confusion, average: Average | None
-) -> Result:
+def _averaged(
+    of: Callable[..., Array], *, average: Average | None = "macro", zero_division: ArrayLike = 0.0
+) -> Metric:
+    """A score of counts per label, or for "samples" of each example's, averaged."""
+    averaging.check_average(average)
+    score: Score = functools.partial(of, zero_division=zero_division)
+
+    def statistics(
+        decisions: Any, labels: Any, *, where: Where = None, weights: Weights = None
+    ) -> Confusion | ExampleScores:
+        decided = _prepare.decided(decisions, labels, where, weights)
+        if average == "samples":
+            example = _prepare.example_weight(decided)
+            return averaging.example_scores(score, _confusion_of(decided, -1), example)
+        _inputs.refuse_label_weights(weights, np.shape(labels), average)
+        return _confusion_of(decided, 0)
+
+    def value(sums: Confusion | ExampleScores) -> Result:
+        if isinstance(sums, ExampleScores):
+            return averaging.score_value(score, sums, average)
+        return _average(score, sums, average)
+
+    return Metric(statistics, value, decided=True)
+
+
+def _average(score: Score, per_label: Confusion, average: Average | None) -> Result:
     """The score of counts per label, with every average but that over examples."""
     pooled = averaging.pool(per_label) if average == "micro" else per_label
     return averaging.score_value(score, pooled, average)
 
 
-def share_wrong(pooled: Confusion) -> Float[Array, ""]:
-    """The share of wrong entries; NaN without entries."""
+def _f_beta(
+    beta: ArrayLike = 1.0, *, average: Average | None = "macro", zero_division: ArrayLike = 0.0
+) -> Metric:
+    _inputs.check_hyperparameter("beta", beta, above=0.0)
+    score = functools.partial(scores.f_beta, beta=beta)
+    return _averaged(score, average=average, zero_division=zero_division)
+
+
+def _hamming_loss() -> Metric:
+    def statistics(
+        decisions: Any, labels: Any, *, where: Where = None, weights: Weights = None
+    ) -> Confusion:
+        return _confusion_of(_prepare.decided(decisions, labels, where, weights), 0)
+
+    return Metric(statistics, _share_wrong, decided=True)
+
+
+def _share_wrong(per_label: Confusion) -> Float[Array, ""]:
+    pooled = averaging.pool(per_label)
     return (pooled.fp + pooled.fn) / (pooled.tp + pooled.fp + pooled.fn + pooled.tn)
 
 
-def _averaged(
-    score: Callable[[Confusion], Array],
-    decisions: Decisions,
-    labels: Labels,
-    average: Average | None,
-    where: Where,
-    weights: Weights,
-) -> Result:
-    averaging.check_average(average)
-    decided = _prepare.decided(decisions, labels, where, weights)
-    if average == "samples":
-        example = _prepare.example_weight(decided)
-        statistics = averaging.example_scores(score, counts_of(decided, -1), example)
-        return averaging.score_value(score, statistics, average)
-    _inputs.refuse_label_weights(weights, np.shape(labels), average)
-    return score_of_counts(score, counts_of(decided, 0), average)
+def _subset_accuracy() -> Metric:
+    return mean_over_examples(_all_right, decided=True)
+
+
+def _all_right(decided: Decided) -> Float[Array, " examples"]:
+    return jnp.all(decided.decisions == decided.labels, -1).astype(decided.dtype)
 
 
 def f_beta(
@@ -103,12 +137,8 @@ def f_beta(
       >>> sf.metrics.f_beta(decisions, labels, average=None)
       Array([0.6666667, 0.6666667], dtype=float32)
     """
-    _inputs.check_hyperparameter("beta", beta, above=0.0)
-
-    def score(counts: Confusion) -> Array:
-        return scores.f_beta(counts, beta, zero_division=zero_division)
-
-    return _averaged(score, decisions, labels, average, where, weights)
+    metric = _f_beta(beta, average=average, zero_division=zero_division)
+    return metric(decisions, labels, where=where, weights=weights)
 
 
 def f1(
@@ -147,14 +177,8 @@ def f1(
       >>> sf.metrics.f1(jnp.array([[1, 1], [0, 1]]), jnp.array([[1, 0], [1, 1]]), average="micro")
       Array(0.6666667, dtype=float32)
     """
-    return f_beta(
-        decisions,
-        labels,
-        average=average,
-        zero_division=zero_division,
-        where=where,
-        weights=weights,
-    )
+    metric = _averaged(scores.f1, average=average, zero_division=zero_division)
+    return metric(decisions, labels, where=where, weights=weights)
 
 
 def precision(
@@ -196,11 +220,8 @@ def precision(
       >>> sf.metrics.precision(decisions, labels, average=None)
       Array([1. , 0.5], dtype=float32)
     """
-
-    def score(counts: Confusion) -> Array:
-        return scores.precision(counts, zero_division=zero_division)
-
-    return _averaged(score, decisions, labels, average, where, weights)
+    metric = _averaged(scores.precision, average=average, zero_division=zero_division)
+    return metric(decisions, labels, where=where, weights=weights)
 
 
 def recall(
@@ -241,11 +262,8 @@ def recall(
       >>> sf.metrics.recall(jnp.array([[1, 1], [0, 1]]), jnp.array([[1, 0], [1, 1]]), average=None)
       Array([0.5, 1. ], dtype=float32)
     """
-
-    def score(counts: Confusion) -> Array:
-        return scores.recall(counts, zero_division=zero_division)
-
-    return _averaged(score, decisions, labels, average, where, weights)
+    metric = _averaged(scores.recall, average=average, zero_division=zero_division)
+    return metric(decisions, labels, where=where, weights=weights)
 
 
 def jaccard(
@@ -286,11 +304,8 @@ def jaccard(
       >>> sf.metrics.jaccard(jnp.array([[1, 1], [0, 1]]), jnp.array([[1, 0], [1, 1]]), average=None)
       Array([0.5, 0.5], dtype=float32)
     """
-
-    def score(counts: Confusion) -> Array:
-        return scores.jaccard(counts, zero_division=zero_division)
-
-    return _averaged(score, decisions, labels, average, where, weights)
+    metric = _averaged(scores.jaccard, average=average, zero_division=zero_division)
+    return metric(decisions, labels, where=where, weights=weights)
 
 
 def accuracy(
@@ -332,11 +347,8 @@ def accuracy(
       >>> sf.metrics.accuracy(decisions, labels, average=None)
       Array([0.5, 0.5], dtype=float32)
     """
-
-    def score(counts: Confusion) -> Array:
-        return scores.accuracy(counts, zero_division=zero_division)
-
-    return _averaged(score, decisions, labels, average, where, weights)
+    metric = _averaged(scores.accuracy, average=average, zero_division=zero_division)
+    return metric(decisions, labels, where=where, weights=weights)
 
 
 def specificity(
@@ -378,11 +390,8 @@ def specificity(
       >>> sf.metrics.specificity(decisions, labels, average=None)
       Array([0.5, 1. ], dtype=float32)
     """
-
-    def score(counts: Confusion) -> Array:
-        return scores.specificity(counts, zero_division=zero_division)
-
-    return _averaged(score, decisions, labels, average, where, weights)
+    metric = _averaged(scores.specificity, average=average, zero_division=zero_division)
+    return metric(decisions, labels, where=where, weights=weights)
 
 
 def hamming_loss(
@@ -412,8 +421,7 @@ def hamming_loss(
       >>> sf.metrics.hamming_loss(jnp.array([[1, 1], [0, 1]]), jnp.array([[1, 0], [1, 1]]))
       Array(0.5, dtype=float32)
     """
-    decided = _prepare.decided(decisions, labels, where, weights)
-    return share_wrong(averaging.pool(counts_of(decided, 0)))
+    return _hamming_loss()(decisions, labels, where=where, weights=weights)
 
 
 def subset_accuracy(
@@ -446,9 +454,7 @@ def subset_accuracy(
       >>> sf.metrics.subset_accuracy(jnp.array([[1, 0], [0, 1]]), jnp.array([[1, 0], [1, 1]]))
       Array(0.5, dtype=float32)
     """
-    decided = _prepare.decided(decisions, labels, where, weights)
-    right = jnp.all(decided.decisions == decided.labels, -1)
-    return _prepare.example_mean(right.astype(decided.dtype), decided)
+    return _subset_accuracy()(decisions, labels, where=where, weights=weights)
 
 
 def matthews(
@@ -492,11 +498,8 @@ def matthews(
       >>> sf.metrics.matthews(decisions, labels, average=None)
       Array([ 1., -1.], dtype=float32)
     """
-
-    def score(counts: Confusion) -> Array:
-        return scores.mcc(counts, zero_division=zero_division)
-
-    return _averaged(score, decisions, labels, average, where, weights)
+    metric = _averaged(scores.mcc, average=average, zero_division=zero_division)
+    return metric(decisions, labels, where=where, weights=weights)
 
 
 mcc = matthews
@@ -542,8 +545,59 @@ def balanced_accuracy(
       >>> sf.metrics.balanced_accuracy(decisions, labels, average=None)
       Array([1. , 0.5], dtype=float32)
     """
+    metric = _averaged(scores.balanced_accuracy, average=average, zero_division=zero_division)
+    return metric(decisions, labels, where=where, weights=weights)
 
-    def score(counts: Confusion) -> Array:
-        return scores.balanced_accuracy(counts, zero_division=zero_division)
 
-    return _averaged(score, decisions, labels, average, where, weights)
+DEFINITIONS: Definitions = {
+    accuracy: functools.partial(_averaged, scores.accuracy),
+    balanced_accuracy: functools.partial(_averaged, scores.balanced_accuracy),
+    f1: functools.partial(_averaged, scores.f1),
+    f_beta: _f_beta,
+    hamming_loss: _hamming_loss,
+    jaccard: functools.partial(_averaged, scores.jaccard),
+    matthews: functools.partial(_averaged, scores.mcc),
+    precision: functools.partial(_averaged, scores.precision),
+    recall: functools.partial(_averaged, scores.recall),
+    specificity: functools.partial(_averaged, scores.specificity),
+    subset_accuracy: _subset_accuracy,
+}
+
+_REPORTED: dict[str, Score] = {
+    "f1": scores.f1,
+    "precision": scores.precision,
+    "recall": scores.recall,
+    "jaccard": scores.jaccard,
+}
+_REPORTED_MACRO: dict[str, Score] = {
+    "matthews": scores.mcc,
+    "balanced_accuracy": scores.balanced_accuracy,
+}
+
+
+def report_of_labels(counts: Confusion, per_label: bool) -> dict[str, Array]:
+    """What a report shows of the counts of each label."""
+    averages: tuple[Average, ...] = ("micro", "macro", "weighted")
+    values = {
+        f"{name}/{average}": _average(score, counts, average)
+        for average in averages
+        for name, score in _REPORTED.items()
+    }
+    for name, score in _REPORTED_MACRO.items():
+        values[f"{name}/macro"] = _average(score, counts, "macro")
+    values["hamming_loss"] = _share_wrong(counts)
+    if per_label:
+        for name in ("f1", "precision", "recall"):
+            values[f"{name}/per_label"] = _average(_REPORTED[name], counts, None)
+        values["support/per_label"] = counts.tp + counts.fn
+    return values
+
+
+def report_of_sets(decided: Decided) -> dict[str, ExampleValues]:
+    """What a report shows of the set of each example."""
+    counts = _confusion_of(decided, -1)
+    values = {
+        f"{name}/samples": ExampleValues(score(counts), nothing=0.0)
+        for name, score in _REPORTED.items()
+    }
+    return {**values, "subset_accuracy": ExampleValues(_all_right(decided))}

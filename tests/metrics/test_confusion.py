@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import sigmoidf1_jax as sf
 from tests.metrics.strategies import FAST, close, labelled, reference
 
-pytestmark = pytest.mark.xdist_group("metrics_set_based")
+pytestmark = pytest.mark.xdist_group("metrics_confusion")
 
 AVERAGES = ["micro", "macro", "weighted", "samples", None]
 RATIOS = {
