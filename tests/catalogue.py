@@ -102,6 +102,26 @@ CASES = [
     Case("auc_margin", {"surrogate": sf.surrogates.unbounded(), "a": 0.5, "b": -0.5, "alpha": 0.3}),
 ]
 
+# One loss of each way to get from entries to a value: what all losses share, reading and checking
+# their inputs, is tested on these only.
+KINDS = [
+    next(c for c in CASES if str(c) == name)
+    for name in (
+        "binary_cross_entropy()",  # a mean over entries
+        "class_balanced(class_frequency=30.0)",  # that with numbers per label
+        "sigmoid_f1(slope=3.0,offset=0.5,average=macro)",  # a score of confusion counts
+        "sigmoid_f1(slope=3.0,offset=0.5,average=samples)",  # the same of every example
+        "sigmoid_f1(slope=3.0,offset=0.5,average=None)",  # a value per label
+        "positive_unlabeled(prior=0.4)",  # a function of several means per label
+        "cross_entropy_with_count()",  # a sum of two objectives
+        "zlpr()",  # a mean over examples, sums of exponentials
+        "bp_mll()",  # a mean over examples, of pairs
+        "two_way()",  # sums of exponentials over both axes
+        "sparsemax()",  # a sort
+        "auc_margin()",  # moments per label, a minimum and a maximum
+    )
+]
+
 
 def batch(seed: int, shape: tuple[int, ...] = (12, 5), scale: float = 2.0, density: float = 0.35):
     """Random float64 logits and labels; every label and every example has both classes."""
@@ -116,9 +136,11 @@ def batch(seed: int, shape: tuple[int, ...] = (12, 5), scale: float = 2.0, densi
     return logits, flat.reshape(shape)
 
 
-def edge_cases(seed: int = 0) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray | None]]:
+def edge_cases(
+    seed: int = 0, shape: tuple[int, int] = (8, 6)
+) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray | None]]:
     """Inputs at which naive implementations overflow or divide by zero: logits, labels, where."""
-    logits, labels = batch(seed, (8, 6), scale=3.0)
+    logits, labels = batch(seed, shape, scale=3.0)
     huge = np.sign(logits) * 1e4
     empty_and_full = labels.copy()
     empty_and_full[:, 1], empty_and_full[:, 2] = 0, 1

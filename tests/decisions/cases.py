@@ -59,6 +59,9 @@ RULES = [
     ),
 ]
 
+# The first of each name: variants, after the slash, share what reads their inputs.
+KINDS = list({r.name.partition("/")[0]: r for r in reversed(RULES)}.values())
+
 
 def data(seed: int, n: int = 24, num_labels: int = 5, levels: int | None = None):
     """float32 probabilities and labels drawn from them; every label has both classes.

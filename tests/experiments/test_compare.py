@@ -38,7 +38,7 @@ from experiments.errors import UserError
 from experiments.problem import make_problem
 
 # One worker for all, so that the comparison runs once.
-pytestmark = pytest.mark.xdist_group("compare")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("compare")]
 
 ROOT = pathlib.Path(__file__).parents[2]
 

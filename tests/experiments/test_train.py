@@ -22,7 +22,7 @@ from tests.experiments.small_train import OPTIONS, main, registered, small
 from tests.multi_device.devices import environment
 
 # One worker for all, so that one shape compiles once.
-pytestmark = pytest.mark.xdist_group("train")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("train")]
 
 EPOCHS = ("--epochs", "4", "--checkpoint-every", "2")
 

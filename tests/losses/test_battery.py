@@ -1,5 +1,11 @@
-"""What every loss must satisfy, whatever its formula."""
+"""What every loss must satisfy, whatever its formula.
 
+Facts about formulas (gradients, extremes, masks, shards, NaN, promotion, export) are tested on
+every loss. Facts about inputs, which all losses read in the same code, are tested on one loss of
+each kind (`KINDS`). Compiling is what takes time: `run` is one program for most tests of a loss.
+"""
+
+import functools
 import inspect
 import pickle
 
@@ -8,15 +14,20 @@ import jax.export
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax.test_util import check_grads
 
 import sigmoidf1_jax as sf
-from tests.catalogue import CASES, Case, batch, edge_cases, tree_allclose
+from tests.catalogue import CASES, KINDS, Case, batch, edge_cases, tree_allclose
 
-# All tests of one loss run in one worker, so that they share what is compiled.
-every_loss = pytest.mark.parametrize(
-    "case", [pytest.param(c, id=str(c), marks=pytest.mark.xdist_group(str(c))) for c in CASES]
-)
+
+def over(cases):
+    # All tests of one loss run in one worker, so that they share what is compiled.
+    return pytest.mark.parametrize(
+        "case", [pytest.param(c, id=str(c), marks=pytest.mark.xdist_group(str(c))) for c in cases]
+    )
+
+
+every_loss, one_of_each_kind = over(CASES), over(KINDS)
+SHAPE = (12, 5)
 
 
 def total(case: Case):
@@ -24,192 +35,204 @@ def total(case: Case):
     return lambda logits, labels: jnp.sum(case.objective(logits, labels))
 
 
-_COMPILED = {}
+def value_and_gradient(case: Case, logits, labels, where, weights):
+    def loss(z):
+        value = case.objective(z, labels, where=where, weights=weights)
+        return jnp.sum(value), value
+
+    gradient, value = jax.grad(loss, has_aux=True)(logits)
+    return value, gradient
 
 
-def compiled(case: Case):
-    """The objective under jit, compiled once per shape and dtype for all tests."""
-    if str(case) not in _COMPILED:
-        _COMPILED[str(case)] = jax.jit(
-            lambda logits, labels, where, weights: case.objective(
-                logits, labels, where=where, weights=weights
-            )
-        )
+# Of the hyperparameters some are functions or arrays: the text tells cases apart.
+_BY_NAME = {str(c): c for c in CASES}
 
-    def call(logits, labels, where=True, weights=1):
-        where = np.broadcast_to(where, labels.shape)
-        weights = np.broadcast_to(np.asarray(weights, np.float32), labels.shape)
-        return _COMPILED[str(case)](logits, labels, where, weights)
 
-    return call
+@functools.cache
+def _program(name: str):
+    return jax.jit(functools.partial(value_and_gradient, _BY_NAME[name]))
+
+
+def run(case: Case, logits, labels, where=True, weights=1, dtype=jnp.float32):
+    """Value and gradient under jit; one program for all inputs of a shape and dtype."""
+    where = np.broadcast_to(where, labels.shape)
+    weights = np.broadcast_to(np.asarray(weights, np.float32), labels.shape)
+    return _program(str(case))(
+        jnp.asarray(logits, dtype), np.asarray(labels, np.float32), where, weights
+    )
+
+
+def value(case: Case, *args, **kwargs):
+    return run(case, *args, **kwargs)[0]
 
 
 @every_loss
-def test_jit_equals_eager_in_value_and_gradient(case):
+def test_jit_equals_eager_and_the_function_equals_the_objective(case):
     logits, labels = batch(0)
     logits = jnp.asarray(logits, jnp.float32)
-    function = jax.value_and_grad(total(case))
     # Nor does either make a NaN on the way, which users who look for their own would stop at.
-    stop_at_nan = "nan" not in str(case.hyper)
-    with jax.debug_nans(stop_at_nan):
-        tree_allclose(jax.jit(function)(logits, labels), function(logits, labels))
-        np.testing.assert_allclose(
-            jax.jit(case.loss)(logits, labels), case.loss(logits, labels), rtol=1e-5, atol=1e-6
-        )
-
-
-@every_loss
-def test_function_and_objective_agree(case):
-    logits, labels = batch(1)
-    value = case.loss(jnp.asarray(logits, jnp.float32), labels)
+    with jax.debug_nans("nan" not in str(case.hyper)):
+        eager = value_and_gradient(case, logits, labels, None, None)
+        loss = case.loss(logits, labels)
+        jitted = run(case, logits, labels)
+    tree_allclose(jitted, eager)
+    assert jitted[0].shape == ((5,) if case.hyper.get("average", 0) is None else ())
     if case.pointwise:
-        assert value.shape == logits.shape
-        value = value.mean()
-    objective = case.objective(jnp.asarray(logits, jnp.float32), labels)
-    np.testing.assert_allclose(value, objective, rtol=1e-5)
-    assert objective.shape == ((5,) if case.hyper.get("average", 0) is None else ())
+        assert loss.shape == logits.shape
+        loss = loss.mean()
+    np.testing.assert_allclose(loss, jitted[0], rtol=1e-5)
 
 
 @every_loss
 def test_vmap_equals_a_loop(case):
-    logits, labels = batch(2, (3, 12, 5))
+    logits, labels = batch(2, (3, *SHAPE))
     logits = jnp.asarray(logits, jnp.float32)
-    function = jax.value_and_grad(total(case))
-    mapped = jax.jit(jax.vmap(function))(logits, jnp.asarray(labels))
-    looped = [jax.jit(function)(z, y) for z, y in zip(logits, labels, strict=True)]
-    tree_allclose(mapped, jax.tree.map(lambda *x: jnp.stack(x), *looped))
+    mapped = jax.jit(jax.vmap(jax.value_and_grad(total(case))))(logits, jnp.asarray(labels))
+    for i in range(3):
+        single, gradient = run(case, logits[i], labels[i])
+        tree_allclose((mapped[0][i], mapped[1][i]), (jnp.sum(single), gradient))
 
 
 @every_loss
 def test_gradients_in_float64(case):
+    step = 1e-5
+
+    @jax.jit
+    @functools.partial(jax.vmap, in_axes=(0, 0, 0))
+    def derivatives(z, y, direction):
+        """Value, its slope along the direction, gradient, and the gradient's slope."""
+        function = functools.partial(total(case), labels=y)
+        value, slope = jax.jvp(function, (z,), (direction,))
+        gradient, back = jax.vjp(jax.grad(function), z)
+        return value, slope, gradient, back(direction)[0]
+
     with jax.enable_x64(True):
-        function = compiled(case)
-        for seed in (3, 4, 5):
-            logits, labels = batch(seed, (6, 4))
-            for mode, order in (("fwd", 1), ("rev", case.smooth)):
-                check_grads(
-                    lambda z, labels=labels: function(z, labels),
-                    (jnp.asarray(logits),),
-                    order=order,
-                    modes=[mode],
-                    # Central differences with the default step err by about 1e-7 here.
-                    atol=1e-5,
-                    rtol=1e-5,
-                )
-
-
-@every_loss
-@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
-def test_value_and_gradient_are_finite(case, dtype):
-    function = jax.jit(
-        jax.value_and_grad(
-            lambda z, y, where: jnp.sum(case.objective(z, y, where=where)),
+        logits, labels = (np.stack(x) for x in zip(*map(batch, (3, 4, 5)), strict=True))
+        direction = np.random.default_rng(0).normal(size=logits.shape)
+        # Three batches, each where it is and one step forth and back, in one call.
+        at = np.concatenate([logits + i * step * direction for i in (0, 1, -1)])
+        at, labels, directions = jnp.asarray(at), np.tile(labels, (3, 1, 1)), np.tile(
+            direction, (3, 1, 1)
+        )  # fmt: skip
+        value, slope, gradient, curve = (
+            np.split(np.asarray(x), 3) for x in derivatives(at, labels, directions)
         )
-    )
-    for name, (logits, labels, where) in edge_cases().items():
+    # Central differences err by the square of the step times a third derivative.
+    close = functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-5)
+    close(slope[0], (value[1] - value[2]) / (2 * step))
+    close(np.sum(gradient[0] * direction, (1, 2)), slope[0], rtol=1e-9, atol=1e-12)
+    if case.smooth > 1:
+        close(curve[0], (gradient[1] - gradient[2]) / (2 * step))
+
+
+def assert_finite_where_naive_formulas_are_not(case, dtype):
+    for name, (logits, labels, where) in edge_cases(shape=SHAPE).items():
         mask = np.ones(labels.shape, bool) if where is None else where
-        value, gradient = function(jnp.asarray(logits, dtype), labels, mask)
-        assert value.dtype == jnp.float32, name
+        found, gradient = run(case, logits, labels, mask, dtype=dtype)
+        assert found.dtype == jnp.float32, name
         assert gradient.dtype == dtype, name
-        assert np.isfinite(value), name
-        assert np.isfinite(np.asarray(gradient, np.float32)).all(), name
-        assert not np.asarray(gradient, np.float32)[~mask].any(), name
-    logits, labels, _ = edge_cases()["empty and full labels and rows"]
+        gradient = np.asarray(gradient, np.float32)
+        # A mean over labels that all are left out is NaN by request only.
+        assert np.isfinite(np.sum(found)), name
+        assert np.isfinite(gradient).all(), name
+        assert not gradient[~mask].any(), name
+    logits, labels, _ = edge_cases(shape=SHAPE)["empty and full labels and rows"]
     for row, column in ((3, 1), (4, 2), (0, 0)):
         bad, mask = logits.copy(), np.ones(labels.shape, bool)
         bad[row, column] = np.nan
-        assert np.isnan(function(jnp.asarray(bad, dtype), labels, mask)[0]), (row, column)
+        assert np.isnan(np.sum(value(case, bad, labels, mask, dtype=dtype))), (row, column)
         # With one entry NaN and all others masked, nothing else is there to carry it.
         mask[:], mask[row, column] = False, True
-        assert np.isnan(function(jnp.asarray(bad, dtype), labels, mask)[0]), (row, column)
+        assert np.isnan(np.sum(value(case, bad, labels, mask, dtype=dtype))), (row, column)
+
+
+@every_loss
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_value_and_gradient_are_finite(case, dtype):
+    assert_finite_where_naive_formulas_are_not(case, dtype)
+
+
+@one_of_each_kind
+def test_value_and_gradient_are_finite_in_bfloat16(case):
+    # It has the range of float32, in which losses compute: the conversions alone are new.
+    assert_finite_where_naive_formulas_are_not(case, "bfloat16")
 
 
 @every_loss
 def test_nan_in_is_nan_out_inside_jit_and_weight_0_does_not_count(case):
-    objective = compiled(case)
     logits, labels = batch(15)
-    logits, labels = logits.astype(np.float32), labels.astype(np.float32)
-    spoiled = {name: np.array(x) for name, x in (("logits", logits), ("labels", labels))}
-    spoiled["weights"] = np.ones(labels.shape, np.float32)
-    for name, x in spoiled.items():
-        bad = {**spoiled, name: x.copy()}
+    clean = {"logits": logits.astype(np.float32), "labels": labels.astype(np.float32)}
+    clean["weights"] = np.ones(SHAPE, np.float32)
+    for name, x in clean.items():
+        bad = {**clean, name: x.copy()}
         bad[name][2, 3] = np.nan
-        nan = np.isnan(objective(**bad))
+        nan = np.isnan(value(case, **bad))
         # Of losses per label, that of this label only.
         assert nan.tolist() == ([c == 3 for c in range(5)] if nan.ndim else True), name
         if name != "weights":
-            bad["weights"] = np.ones(labels.shape, np.float32)
+            bad["weights"] = np.ones(SHAPE, np.float32)
             bad["weights"][2, 3] = 0
-            masked = objective(**{**spoiled, "where": bad["weights"] > 0})
-            assert np.array_equal(objective(**bad), masked), name
-            # Eagerly too, where a NaN that counts raises.
-            np.testing.assert_allclose(case.objective(**bad), masked, rtol=1e-5)
-
-
-@every_loss
-def test_result_has_the_dtype_of_the_logits(case):
-    logits, labels = batch(0)
-    with jax.enable_x64(True):
-        assert case.objective(jnp.asarray(logits), labels).dtype == jnp.float64
-        assert case.objective(jnp.asarray(logits, jnp.float32), labels).dtype == jnp.float32
-        assert case.objective(jnp.asarray(logits, jnp.bfloat16), labels).dtype == jnp.float32
+            masked = value(case, **clean, where=bad["weights"] > 0)
+            assert np.array_equal(value(case, **bad), masked), name
+            if case in KINDS:
+                # Eagerly too, where a NaN that counts raises.
+                np.testing.assert_allclose(case.objective(**bad), masked, rtol=1e-5)
 
 
 @every_loss
 def test_a_mask_equals_a_subset(case):
-    objective = compiled(case)
     logits, labels = batch(5)
-    logits = jnp.asarray(logits, jnp.float32)
     rows, columns = np.ones(12, bool), np.ones(5, bool)
     rows[[2, 7]], columns[3] = False, False
-    by_row = objective(logits, labels, where=rows[:, None])
-    np.testing.assert_allclose(by_row, objective(logits[rows], labels[rows]), rtol=1e-5)
-    by_label = objective(logits, labels, where=columns)
-    subset = objective(logits[:, columns], labels[:, columns])
-    if subset.ndim:
-        by_label = by_label[columns]
-    np.testing.assert_allclose(by_label, subset, rtol=1e-5)
+    masked = value(case, logits, labels, where=rows[:, None] & columns)
+    subset = jnp.asarray(logits[rows][:, columns], jnp.float32), labels[rows][:, columns]
+    found = jax.jit(case.objective)(*subset)
+    np.testing.assert_allclose(masked[columns] if masked.ndim else masked, found, rtol=1e-5)
+
+
+@one_of_each_kind
+def test_masks_of_examples_and_of_labels_broadcast(case):
+    logits, labels = batch(5)
+    logits = jnp.asarray(logits, jnp.float32)
+    for mask in (np.arange(12)[:, None] % 5 > 0, np.arange(5) != 3):
+        whole = value(case, logits, labels, where=mask)
+        np.testing.assert_allclose(case.objective(logits, labels, where=mask), whole, rtol=1e-5)
 
 
 @every_loss
 def test_weights_equal_repetition(case):
-    objective = compiled(case)
     logits, labels = batch(6)
-    logits = jnp.asarray(logits, jnp.float32)
-    repeats = np.random.default_rng(0).integers(0, 3, 12)
-    weighted = objective(logits, labels, weights=repeats[:, None])
-    repeated = objective(jnp.repeat(logits, repeats, 0), np.repeat(labels, repeats, 0))
+    # As many as there are examples: the program is the same.
+    repeats = np.random.default_rng(0).permutation(np.arange(12) % 3)
+    weighted = value(case, logits, labels, weights=repeats[:, None])
+    repeated = value(case, np.repeat(logits, repeats, 0), np.repeat(labels, repeats, 0))
     np.testing.assert_allclose(weighted, repeated, rtol=1e-5)
 
 
 @every_loss
 def test_order_of_examples_and_labels_is_irrelevant(case):
-    objective = compiled(case)
     logits, labels = batch(7)
-    logits = jnp.asarray(logits, jnp.float32)
     rng = np.random.default_rng(1)
     rows, columns = rng.permutation(12), rng.permutation(5)
-    value = objective(logits, labels)
-    np.testing.assert_allclose(objective(logits[rows], labels[rows]), value, rtol=1e-5)
-    permuted = objective(logits[:, columns], labels[:, columns])
-    np.testing.assert_allclose(permuted, value[columns] if value.ndim else value, rtol=1e-5)
+    plain = value(case, logits, labels)
+    np.testing.assert_allclose(value(case, logits[rows], labels[rows]), plain, rtol=1e-5)
+    permuted = value(case, logits[:, columns], labels[:, columns])
+    np.testing.assert_allclose(permuted, plain[columns] if plain.ndim else plain, rtol=1e-5)
 
 
-@every_loss
+@one_of_each_kind
 def test_leading_axes_hold_examples(case):
-    objective = compiled(case)
-    logits, labels = batch(8, (2, 3, 4, 5))
-    logits = jnp.asarray(logits, jnp.float32)
-    flat = objective(logits.reshape(24, 5), labels.reshape(24, 5))
-    np.testing.assert_allclose(objective(logits, labels), flat, rtol=1e-5)
+    logits, labels = batch(8, (2, 2, 3, 5))
+    flat = value(case, logits.reshape(SHAPE), labels.reshape(SHAPE))
+    found = jax.jit(case.objective)(jnp.asarray(logits, jnp.float32), labels)
+    np.testing.assert_allclose(found, flat, rtol=1e-5)
 
 
-@every_loss
+@one_of_each_kind
 def test_labels_of_any_dtype(case):
-    objective = compiled(case)
     logits, labels = batch(9)
     logits = jnp.asarray(logits, jnp.float32)
-    values = [objective(logits, labels.astype(t)) for t in (bool, np.int8, np.float32)]
+    values = [case.objective(logits, labels.astype(t)) for t in (bool, np.int8, np.float32)]
     assert values[0].tolist() == values[1].tolist() == values[2].tolist()
 
 
@@ -220,7 +243,7 @@ def test_statistics_of_shards_add_up_under_an_axis_name(case):
     mapped = jax.jit(
         jax.vmap(lambda z, y: case.objective(z, y, axis_name="shards"), axis_name="shards")
     )(logits, jnp.asarray(labels))
-    whole = compiled(case)(logits.reshape(12, 5), labels.reshape(12, 5))
+    whole = value(case, logits.reshape(SHAPE), labels.reshape(SHAPE))
     for shard in mapped:
         np.testing.assert_allclose(shard, whole, rtol=1e-5)
 
@@ -244,8 +267,8 @@ def test_two_pass_accumulation_is_the_gradient_of_the_whole_batch(case):
         return jax.vmap(jax.grad(inner))(logits, labels)
 
     inner = two_passes(logits, jnp.asarray(labels))
-    whole = jax.grad(total(case))(logits.reshape(12, 5), labels.reshape(12, 5))
-    np.testing.assert_allclose(inner.reshape(12, 5), whole, rtol=1e-4, atol=1e-6)
+    _, whole = run(case, logits.reshape(SHAPE), labels.reshape(SHAPE))
+    np.testing.assert_allclose(inner.reshape(SHAPE), whole, rtol=1e-4, atol=1e-6)
 
 
 @every_loss
@@ -253,14 +276,15 @@ def test_one_trace_for_all_hyperparameters(case):
     traces = []
 
     @jax.jit
-    def value(objective, logits, labels):
+    def traced(objective, logits, labels):
         traces.append(1)
         return objective(logits, labels)
 
     logits, labels = batch(12)
     objective = case.objective
     for factor in (1.0, 0.5, 2.0):
-        value(jax.tree.map(lambda x, f=factor: x * f, objective), logits, labels)
+        # Nothing is compiled.
+        traced.eval_shape(jax.tree.map(lambda x, f=factor: x * f, objective), logits, labels)
     assert len(traces) == 1
     assert hash(jax.tree.structure(objective)) == hash(jax.tree.structure(case.objective))
 
@@ -276,22 +300,28 @@ def test_objectives_are_plain_data(case):
     assert not leaves or jax.tree.map(lambda x: x + 1, objective) != objective
     logits, labels = batch(16)
     static = jax.jit(lambda o, z, y: o(z, y), static_argnums=0)
-    shape = jax.eval_shape(static, objective, jnp.float32(logits), labels)
-    assert shape.shape == jnp.shape(objective(jnp.float32(logits), labels))
+    shape = static.eval_shape(objective, jnp.float32(logits), labels)
+    assert shape.shape == jnp.shape(value(case, logits, labels))
 
 
 @every_loss
-def test_strict_promotion_of_types_and_ranks(case):
+def test_strict_promotion_of_types_and_ranks_and_the_dtype_of_the_logits(case):
     logits, labels = batch(17)
-    where, weights = np.ones((12, 1), bool), np.ones((12, 5), np.float32)
-    function = jax.value_and_grad(
-        lambda z, y: jnp.sum(case.objective(z, y, where=where, weights=weights))
-    )
-    with jax.numpy_dtype_promotion("strict"), jax.numpy_rank_promotion("raise"):
-        for dtype in (jnp.float32, jnp.float16):
-            for kind in (bool, np.int32, np.float32):
-                # Traced only: what is forbidden is so at trace time.
-                jax.eval_shape(function, jnp.asarray(logits, dtype), labels.astype(kind))
+    where, weights = np.ones((12, 1), bool), np.ones(SHAPE, np.float32)
+    # Traced only: what is forbidden is so at trace time. Each dtype of logits and of labels.
+    pairs = [("float32", np.int32, "float32"), ("float16", np.float32, "float32"),
+             ("bfloat16", bool, "float32"), ("float64", bool, "float64")]  # fmt: skip
+    for dtype, kind, expected in pairs:
+        with (
+            jax.enable_x64(dtype == "float64"),
+            jax.numpy_dtype_promotion("strict"),
+            jax.numpy_rank_promotion("raise"),
+        ):
+            found, gradient = jax.eval_shape(
+                functools.partial(value_and_gradient, case),
+                jax.ShapeDtypeStruct(SHAPE, dtype), labels.astype(kind), where, weights,
+            )  # fmt: skip
+        assert (found.dtype, gradient.dtype) == (expected, dtype)
 
 
 @every_loss
@@ -322,7 +352,7 @@ def test_signatures_and_names(case):
     assert case.name in repr(case.objective) or "score=" in repr(case.objective)
 
 
-@every_loss
+@one_of_each_kind
 def test_mistakes_are_named(case):
     logits, labels = batch(13)
     logits = jnp.asarray(logits, jnp.float32)
@@ -344,7 +374,7 @@ def test_mistakes_are_named(case):
         jax.jit(case.loss)(logits, labels[:, :4])
 
 
-@every_loss
+@one_of_each_kind
 def test_values_are_checked_inside_jit_by_checkify(case):
     from jax.experimental import checkify
 

@@ -12,7 +12,7 @@ SHAPES = [(2, 3), (7, 5)]
 FAST = settings(
     deadline=None,
     derandomize=True,
-    max_examples=60,
+    max_examples=30,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 

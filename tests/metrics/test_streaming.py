@@ -47,6 +47,22 @@ def batches(metric, seed=0, n=12):
     return (scores > 0.4 if metric in DECIDED else scores), labels
 
 
+@functools.cache
+def update_of(stream):
+    """`update` under jit, compiled once for all tests of a stream and a shape."""
+    return jax.jit(
+        lambda state, p, y, where, weights: stream.update(state, p, y, where=where, weights=weights)
+    )
+
+
+@functools.cache
+def compute_of(stream):
+    return jax.jit(stream.compute)
+
+
+ALL, EVEN = np.ones((12, 1), bool), np.ones((12, 1), np.float32)
+
+
 @pytest.mark.parametrize(("metric", "options"), STREAMS)
 def test_batches_add_up_to_the_whole_set(metric, options):
     predictions, labels = batches(metric)
@@ -65,7 +81,7 @@ def test_batches_add_up_to_the_whole_set(metric, options):
         )
     state = stream.merge(first, second)
     expected = metric(predictions, labels, weights=weights, where=where, **options)
-    np.testing.assert_allclose(stream.compute(state), expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(compute_of(stream)(state), expected, rtol=1e-5, atol=1e-6)
 
 
 OTHERS = [
@@ -202,12 +218,16 @@ def test_axis_name_sums_over_devices():
         predictions, labels = batches(metric)
         options = {} if metric is m.coverage_error else {"average": "micro"}
         stream = m.Stream(metric, 5, **options)
-        states = jax.vmap(
-            lambda p, y, stream=stream: stream.update(stream.empty(), p, y, axis_name="batch"),
-            axis_name="batch",
+        states = jax.jit(
+            jax.vmap(
+                lambda p, y, stream=stream: stream.update(stream.empty(), p, y, axis_name="batch"),
+                axis_name="batch",
+            )
         )(predictions.reshape(3, 4, 5), labels.reshape(3, 4, 5))
-        expected = stream.compute(stream.update(stream.empty(), predictions, labels))
-        np.testing.assert_allclose(jax.vmap(stream.compute)(states), [expected] * 3, rtol=1e-6)
+        whole = update_of(stream)(stream.empty(), predictions, labels, ALL, EVEN)
+        for i in range(3):
+            shard = compute_of(stream)(jax.tree.map(lambda x, i=i: x[i], states))
+            np.testing.assert_allclose(shard, compute_of(stream)(whole), rtol=1e-6)
 
 
 def test_static_choices_are_no_leaves():
@@ -257,12 +277,13 @@ def test_a_nan_in_the_sums_stays_and_other_labels_are_untouched():
         bad[3, 1] = np.nan
         with pytest.raises(ValueError, match="labels must be 0 or 1"):
             stream.update(clean, predictions, bad)
-        state = jax.jit(stream.update)(clean, predictions, bad)
-        later = stream.merge(clean, stream.update(state, predictions, labels))
-        value = np.asarray(stream.compute(later))
+        update = update_of(stream)
+        state = update(clean, predictions, bad, ALL, EVEN)
+        again = update(state, predictions, labels.astype(np.float32), ALL, EVEN)
+        value = np.asarray(compute_of(stream)(stream.merge(clean, again)))
         assert np.isnan(value[1])
         np.testing.assert_allclose(
-            np.delete(value, 1), np.delete(stream.compute(clean), 1), rtol=1e-5, atol=1e-6
+            np.delete(value, 1), np.delete(compute_of(stream)(clean), 1), rtol=1e-5, atol=1e-6
         )
 
 
@@ -270,8 +291,9 @@ def test_a_batch_in_which_nothing_counts_changes_nothing():
     for metric, options in STREAMS:
         predictions, labels = batches(metric)
         stream = m.Stream(metric, 5, **options)
-        state = stream.update(stream.empty(), predictions, labels)
-        more = stream.update(state, predictions, labels, where=np.zeros((12, 1), bool))
+        update = update_of(stream)
+        state = update(stream.empty(), predictions, labels, ALL, EVEN)
+        more = update(state, predictions, labels, ~ALL, EVEN)
         for x, y in zip(jax.tree.leaves(more), jax.tree.leaves(state), strict=True):
             np.testing.assert_array_equal(x, y)
 
@@ -293,7 +315,7 @@ def test_a_stream_of_nothing_is_what_its_metric_is_of_nothing():
         zero = options.get("zero_division", 0.0)
         ratio = metric in DECIDED - {m.hamming_loss, m.subset_accuracy, m.label_count_error}
         np.testing.assert_array_equal(
-            np.unique(stream.compute(stream.empty())), zero if ratio else np.nan
+            np.unique(compute_of(stream)(stream.empty())), zero if ratio else np.nan
         )
 
 
@@ -325,35 +347,38 @@ def test_mistakes_are_named(make, match):
 EXACT = {m.average_precision: sk.average_precision_score, m.roc_auc: sk.roc_auc_score}
 
 
+AVERAGES = ("micro", "macro", "weighted", None)
+
+
 @functools.cache
-def sketches(metric, average, num_bins):
-    stream = m.Stream(metric, 4, average=average, num_bins=num_bins)
+def sketches(metric, num_bins):
+    """Values and bounds of all averages, in one program."""
+    streams = {a: m.Stream(metric, 4, average=a, num_bins=num_bins) for a in AVERAGES}
 
     @jax.jit
     def run(scores, labels):
-        state = stream.update(stream.empty(), scores, labels)
-        return stream.compute(state), stream.bounds(state)
+        states = {a: s.update(s.empty(), scores, labels) for a, s in streams.items()}
+        return [(s.compute(states[a]), s.bounds(states[a])) for a, s in streams.items()]
 
-    return run
+    return lambda *data: dict(zip(AVERAGES, run(*data), strict=True))
 
 
 @pytest.mark.parametrize("metric", EXACT)
-@pytest.mark.parametrize("average", ["micro", "macro", "weighted", None])
-def test_the_exact_area_lies_within_the_bounds_of_the_sketch(metric, average):
+def test_the_exact_area_lies_within_the_bounds_of_the_sketch(metric):
     for seed in range(12):
         rng = np.random.default_rng(seed)
         labels = rng.random((300, 4)) < rng.uniform(0.02, 0.9, 4)
         labels[:2] = [[True] * 4, [False] * 4]
         scores = (rng.normal(0, rng.uniform(0.1, 8), (300, 4)) + labels).astype(np.float32)
-        for num_bins in (8, 256, 2048):
-            value, bounds = sketches(metric, average, num_bins)(scores, labels)
-            exact = EXACT[metric](labels, scores, average=average)
-            # No tolerance: what rounding may do is part of the bounds.
-            low, high = (np.asarray(x, np.float64) for x in bounds)
-            assert (low <= exact).all()
-            assert (exact <= high).all()
-            assert (low <= np.asarray(value)).all()
-            assert (np.asarray(value) <= high).all()
+        exact = {a: EXACT[metric](labels, scores, average=a) for a in AVERAGES}
+        for num_bins in (8, 2048):
+            for average, (value, bounds) in sketches(metric, num_bins)(scores, labels).items():
+                # No tolerance: what rounding may do is part of the bounds.
+                low, high = (np.asarray(x, np.float64) for x in bounds)
+                assert (low <= exact[average]).all(), average
+                assert (exact[average] <= high).all(), average
+                assert (low <= np.asarray(value)).all(), average
+                assert (np.asarray(value) <= high).all(), average
 
 
 @pytest.mark.parametrize("metric", EXACT)
@@ -365,7 +390,7 @@ def test_bounds_of_scores_that_share_no_bin_are_tight_and_hold_the_exact_area(me
         labels = rng.random(scores.shape) < share
         scores = ((scores - 1024) / 64 + 1 / 128).astype(np.float32)
         for average in ("macro", None):
-            _, bounds = sketches(metric, average, 2048)(scores, labels)
+            _, bounds = sketches(metric, 2048)(scores, labels)[average]
             exact = EXACT[metric](labels, scores, average=average)
             low, high = (np.asarray(x, np.float64) for x in bounds)
             assert (low <= exact).all()
@@ -379,7 +404,7 @@ def test_the_default_sketch_is_within_a_thousandth_on_smooth_scores():
     labels = rng.random((20_000, 4)) < [0.02, 0.1, 0.3, 0.5]
     scores = (rng.normal(0, 2, labels.shape) + 2 * labels).astype(np.float32)
     for metric, exact in EXACT.items():
-        value, bounds = sketches(metric, None, 2048)(scores, labels)
+        value, bounds = sketches(metric, 2048)(scores, labels)[None]
         np.testing.assert_allclose(value, exact(labels, scores, average=None), atol=1e-3)
         # The interval is wide only where positives are rare: its top is one positive's luck.
         assert np.max(bounds.high - bounds.low) < 0.03

@@ -11,10 +11,11 @@ import jax
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
-from tests.decisions.cases import RULES
+from tests.decisions.cases import KINDS, RULES
 from tests.decisions.cases import data as scores_and_labels
 
-MESHES = [((8,), ("batch",), "outside"), ((4, 2), ("batch", "label"), "inside")]
+# Every rule on the first; the first of each name on the second too.
+MESHES = [((4, 2), ("batch", "label"), "inside"), ((8,), ("batch",), "outside")]
 
 
 def of_rule(rule):
@@ -48,7 +49,7 @@ def main():
     for rule in RULES:
         function = of_rule(rule)
         expected = jax.jit(function)(*arrays)
-        for mesh in MESHES:
+        for mesh in MESHES if rule in KINDS else MESHES[:1]:
             failures += [f"{rule} {x}" for x in problems(function, arrays, expected, *mesh)]
     print("\n".join(failures) or f"{len(RULES)} decision rules agree")
     return bool(failures)

@@ -1,4 +1,8 @@
-"""Run by test_losses.py in a process with 8 virtual devices; prints the losses that fail."""
+"""Run by test_losses.py in a process with 8 virtual devices; prints the losses that fail.
+
+Every loss runs on a mesh whose axes are in the arrays' types, which each of its operations has to
+pass on. What joins the statistics of devices is shared: one loss of each kind runs in all modes.
+"""
 
 import sys
 
@@ -6,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import NamedSharding, PartitionSpec
 
-from tests.catalogue import CASES, batch
+from tests.catalogue import CASES, KINDS, batch
 from tests.losses.test_stateful import CASES as STATEFUL
 from tests.multi_device.modes import differences, in_every_mode
 
@@ -15,7 +19,9 @@ DEVICES, LABELS, LABEL_DEVICES = 8, 6, 2
 
 def check(case):
     """Names of the ways of running whose value or gradient differ from one device's."""
-    return compare(lambda z, y, **axis: (jnp.sum(case.objective(z, y, **axis)), ()))
+    return compare(
+        lambda z, y, **axis: (jnp.sum(case.objective(z, y, **axis)), ()), every_mode=case in KINDS
+    )
 
 
 def check_stateful(case):
@@ -31,7 +37,7 @@ def data():
     return jnp.asarray(logits, jnp.float32), jnp.asarray(labels)
 
 
-def compare(loss):
+def compare(loss, every_mode=True):
     """`loss(logits, labels, axis_name=...) -> (value, state)` on 8 devices and on one."""
     logits, labels = data()
     scale = jnp.float32(1.25)
@@ -41,7 +47,7 @@ def compare(loss):
 
     whole = jax.jit(jax.value_and_grad(lambda s: loss(s * logits, labels), has_aux=True))(scale)
     step = jax.value_and_grad(local, has_aux=True)
-    ways = in_every_mode(step, scale, logits, labels)
+    ways = in_every_mode(step, scale, logits, labels) if every_mode else {}
     # Arrays that say in their type how they are divided, examples and labels, with a mask that
     # is not divided at all.
     mesh = jax.make_mesh((DEVICES // LABEL_DEVICES, LABEL_DEVICES), ("batch", "label"))

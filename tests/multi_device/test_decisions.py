@@ -1,6 +1,10 @@
 """Decisions on meshes with Explicit axes."""
 
+import pytest
+
 from tests.multi_device import devices
+
+pytestmark = pytest.mark.slow
 
 
 def test_decisions_on_explicit_meshes_equal_one_device():

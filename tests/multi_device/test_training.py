@@ -1,6 +1,10 @@
 """Training on 8 virtual devices, and by micro-batches, equals training on one device."""
 
+import pytest
+
 from tests.multi_device import devices
+
+pytestmark = pytest.mark.slow
 
 # One of each kind of statistic. Without names the command checks every loss (some 10 minutes).
 NAMES = ["binary_cross_entropy()", "sigmoid_f1(slope=3.0,offset=0.5,average=macro", "zlpr",

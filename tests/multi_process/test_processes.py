@@ -39,6 +39,7 @@ def run(output, processes, devices):
     return np.load(output, allow_pickle=False)
 
 
+@pytest.mark.slow
 def test_two_processes_of_two_devices_train_like_one_of_one(tmp_path):
     alone = run(tmp_path / "alone.npz", 1, 1)
     together = run(tmp_path / "together.npz", 2, 2)
@@ -67,6 +68,7 @@ def test_mistakes_are_named(arguments, message):
         eval(f"f({arguments})", {"f": initialize_distributed})
 
 
+@pytest.mark.slow
 def test_without_a_cluster_there_is_one_process():
     code = "from sigmoidf1_jax import training; print(training.initialize_distributed())"
     done = subprocess.run(
