@@ -8,18 +8,8 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from experiments import interrupts
+from experiments.commands import COMMANDS
 from experiments.errors import Stopped, UserError
-
-# Name -> module with `main(arguments)`, and what it does.
-COMMANDS = {
-    "compare": (
-        "experiments.compare",
-        "train every loss with one tuning budget and compare them on test",
-    ),
-    "train": ("experiments.train", "train one network on many devices, with checkpoints"),
-    "study": ("experiments.studies.commands", "questions that one comparison does not answer"),
-    "datasets": ("experiments.datasets.commands", "list, describe and prepare data sets"),
-}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,18 +21,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if not arguments or arguments[0] in ("-h", "--help"):
         print("usage: python -m experiments COMMAND [--help] [options]\n\ncommands:")
-        for name, (_, help_text) in COMMANDS.items():
-            print(f"  {name:10} {help_text}")
+        for name, command in COMMANDS.items():
+            print(f"  {name:10} {command.purpose}")
         print("\nexample: python -m experiments compare --dataset yeast --quick")
         return 0
-    command, *rest = arguments
-    if command not in COMMANDS:
-        print(f"error: unknown command {command!r}; known: {', '.join(COMMANDS)}", file=sys.stderr)
+    name, *rest = arguments
+    if name not in COMMANDS:
+        print(f"error: unknown command {name!r}; known: {', '.join(COMMANDS)}", file=sys.stderr)
         return 2
     try:
         # Imported here so that --help and mistakes answer at once.
         with interrupts.bounded():
-            module = importlib.import_module(COMMANDS[command][0])
+            module = importlib.import_module(COMMANDS[name].module)
         module.main(rest)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)

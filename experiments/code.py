@@ -38,17 +38,26 @@ def _folder(package: str) -> pathlib.Path:
 
 def _imported(modules: tuple[str, ...]) -> dict[str, pathlib.Path]:
     """Module -> file, of these modules of `experiments` and all that they import of it."""
-    root = _folder("experiments").parent
     found: dict[str, pathlib.Path] = {}
     open_names = list(modules)
     while open_names:
         name = open_names.pop()
-        path = root.joinpath(*name.split(".")).with_suffix(".py")
-        if name in found or not name.startswith("experiments.") or not path.is_file():
+        path = _file(name)
+        if name in found or path is None:
             continue
         found[name] = path
         open_names += _imports(ast.parse(path.read_bytes()))
     return found
+
+
+def _file(name: str) -> pathlib.Path | None:
+    """The file of a module or of a package of `experiments`."""
+    # Data count by their fingerprint: what reads them does not, unless it is named itself.
+    if not name.startswith("experiments.") or name == "experiments.datasets":
+        return None
+    path = _folder("experiments").parent.joinpath(*name.split("."))
+    files = (path.with_suffix(".py"), path / "__init__.py")
+    return next((file for file in files if file.is_file()), None)
 
 
 def _imports(tree: ast.Module) -> Iterator[str]:
@@ -56,9 +65,10 @@ def _imports(tree: ast.Module) -> Iterator[str]:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            # What is imported may be a module itself.
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            for alias in node.names:
+                # What is imported is a module itself, or is made by the module or package.
+                name = f"{node.module}.{alias.name}"
+                yield name if _file(name) else node.module
 
 
 def _tree(path: pathlib.Path) -> str:

@@ -12,6 +12,8 @@ from sigmoidf1_jax import decisions, metrics
 Scores = Float[Array, "rows labels"]
 Labels = Bool[Array, "rows labels"]
 Decision = Callable[..., Labels]
+Fitting = Callable[[Scores, Labels, Labels], Decision]
+"""(scores, labels, where) on validation -> decision."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,11 +25,11 @@ class Rule:
       together: whether the decision takes all test examples at once, with their mask.
     """
 
-    fit: Callable[[Scores, Labels, Labels], Decision]
+    fit: Fitting
     together: bool = False
 
 
-def _calibrated(rule: Callable[..., Any]) -> Any:
+def _calibrated(rule: Callable[..., Any]) -> Fitting:
     """A rule on probabilities: isotonic calibration suits the scores of any loss."""
     isotonic = decisions.calibration.isotonic
     return lambda scores, labels, where: decisions.calibrated(
@@ -35,17 +37,22 @@ def _calibrated(rule: Callable[..., Any]) -> Any:
     )
 
 
-def _thresholds(rule: Callable[..., Any], **arguments: Any) -> Any:
+def _thresholds(rule: Callable[..., Any], **arguments: object) -> Fitting:
     return lambda scores, labels, where: rule(scores, labels, where=where, **arguments)
 
 
+UNTUNED = "fixed"
+GLOBAL = "global"
+PER_LABEL = "per_label"
+GLOBAL_SAMPLES = "global_samples"
+
 # The first is never tuned; the first three are compared by default.
 RULES: dict[str, Rule] = {
-    "fixed": Rule(lambda scores, labels, where: decisions.fixed(0.5)),
-    "global": Rule(_thresholds(decisions.global_threshold)),
-    "per_label": Rule(_thresholds(decisions.per_label_threshold)),
+    UNTUNED: Rule(lambda scores, labels, where: decisions.fixed(0.5)),
+    GLOBAL: Rule(_thresholds(decisions.global_threshold)),
+    PER_LABEL: Rule(_thresholds(decisions.per_label_threshold)),
     "global_macro": Rule(_thresholds(decisions.global_threshold, average="macro")),
-    "global_samples": Rule(_thresholds(decisions.global_threshold, average="samples")),
+    GLOBAL_SAMPLES: Rule(_thresholds(decisions.global_threshold, average="samples")),
     "per_label_cv": Rule(_thresholds(decisions.per_label_threshold, folds=3, min_positives=5)),
     "lipton": Rule(_calibrated(decisions.lipton_threshold)),
     "knee": Rule(_thresholds(decisions.knee_threshold)),
@@ -56,8 +63,7 @@ RULES: dict[str, Rule] = {
     "frank_wolfe": Rule(_calibrated(decisions.frank_wolfe)),
     "conformal": Rule(_thresholds(decisions.conformal_risk, alpha=0.2)),
 }
-DEFAULT = ("fixed", "global", "per_label")
-UNTUNED = "fixed"
+DEFAULT = (UNTUNED, GLOBAL, PER_LABEL)
 ORACLE = "oracle"
 
 

@@ -1,13 +1,15 @@
 """Decisions fitted on validation and metrics computed on test, for all seeds at once."""
 
+import dataclasses
 import functools
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Generic, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+import numpy.typing as npt
+from jaxtyping import Array, Bool, Float
 
 from experiments.decision_rules import RULES, UNTUNED, Decision, oracle_f1
 from sigmoidf1_jax import decisions, metrics
@@ -16,9 +18,13 @@ from sigmoidf1_jax.averaging import Average
 Scores = Float[Array, "rows labels"]
 Labels = Bool[Array, "rows labels"]
 Metric = Callable[[Labels, Labels, Labels], Array]
+Numbers = npt.NDArray[np.float64]
+T = TypeVar("T")
 
 AVERAGES: tuple[Average, ...] = ("micro", "macro", "weighted", "samples")
 SELECTION_AVERAGES: tuple[Average, ...] = ("micro", "macro", "samples")
+# What systems are ranked by, on test or on validation.
+RANKED_BY = tuple(f"{average}_f1" for average in SELECTION_AVERAGES)
 # Scores are probabilities, so these thresholds cover their range.
 CURVE_THRESHOLDS = np.linspace(0.02, 0.98, 49)
 SELECTION_THRESHOLDS = np.linspace(0.05, 0.95, 19)
@@ -62,40 +68,68 @@ def mean_f1(decided: Labels, labels: Labels, where: Labels) -> Float[Array, ""]:
     )
 
 
+class ByCriterion(NamedTuple, Generic[T]):
+    """One for each criterion that runs are selected by: `mean_f1` on validation, at two thresholds.
+
+    Attributes:
+      fixed: at 0.5.
+      tuned: at the best of a grid of global thresholds.
+    """
+
+    fixed: T
+    tuned: T
+
+    def of(self, decision: str) -> T:
+        """That of the criterion which selects the run that a decision is applied to."""
+        return self.fixed if decision == UNTUNED else self.tuned
+
+
 def selection_criteria(scores: Scores, labels: Labels, where: Labels) -> Float[Array, "2"]:
-    """`mean_f1` at 0.5, and at the best of a grid of global thresholds."""
+    """The criteria of a run, in the order of `ByCriterion`."""
     at = jax.lax.map(
         lambda t: mean_f1(scores >= t, labels, where),
         jnp.asarray(SELECTION_THRESHOLDS, jnp.float32),
     )
-    return jnp.stack([mean_f1(scores >= 0.5, labels, where), jnp.nanmax(at)])
+    criteria = ByCriterion(fixed=mean_f1(scores >= 0.5, labels, where), tuned=jnp.nanmax(at))
+    return jnp.stack(criteria)
 
 
-def criterion(decision: str) -> int:
-    """Which criterion selects the run that a decision is applied to: its F1 at 0.5, or tuned."""
-    return 0 if decision == UNTUNED else 1
+Values = Mapping[str, tuple[float, ...]]
+"""Metric -> value per seed, NaN where it is undefined."""
 
 
-Values = dict[str, Float[Array, " seeds"]]
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """The values of one decision on test, and on validation unless it saw the test labels."""
+
+    test: Values
+    validation: Values | None = None
 
 
 def evaluate(
-    names: Sequence[str], validation: Sequence[Part], test: Sequence[Part]
-) -> dict[str, dict[str, Values]]:
-    """Decision -> part -> metric -> value per seed; decisions see validation labels only.
-
-    `validation` and `test` hold a part per selection criterion.
-    """
-    values = {}
+    names: Sequence[str], validation: ByCriterion[Part], test: ByCriterion[Part]
+) -> dict[str, Evaluation]:
+    """Decision -> its values; decisions see validation labels only."""
+    evaluations = {}
     for name in names:
-        v, t = validation[criterion(name)], test[criterion(name)]
+        v, t = validation.of(name), test.of(name)
         decision = _fit(name, v)
         together = RULES[name].together
-        values[name] = {
-            "validation": _scored(together, decision, v),
-            "test": _scored(together, decision, t),
-        }
-    return values
+        on_validation = _floats(_scored(together, decision, v))
+        evaluations[name] = Evaluation(_floats(_scored(together, decision, t)), on_validation)
+    return evaluations
+
+
+def oracle(test: Part) -> Evaluation:
+    """`oracle_f1` per seed."""
+    return Evaluation(_floats(_oracle(test)))
+
+
+Arrays = dict[str, Float[Array, " seeds"]]
+
+
+def _floats(values: Arrays) -> Values:
+    return {name: tuple(np.asarray(x, np.float64).tolist()) for name, x in values.items()}
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -113,8 +147,8 @@ def _fit(name: str, validation: Part) -> Decision:
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _scored(together: bool, decision: Decision, part: Part) -> Values:
-    def one_seed(decision: Decision, part: Part) -> Values:
+def _scored(together: bool, decision: Decision, part: Part) -> Arrays:
+    def one_seed(decision: Decision, part: Part) -> Arrays:
         mask = {"where": part.where} if together else {}
         decided = decision(part.scores, **mask)
         return {name: metric(decided, part.labels, part.where) for name, metric in METRICS.items()}
@@ -123,24 +157,30 @@ def _scored(together: bool, decision: Decision, part: Part) -> Values:
 
 
 @jax.jit
-def oracle(test: Part) -> Values:
-    """`oracle_f1` per seed."""
+def _oracle(test: Part) -> Arrays:
     return jax.vmap(oracle_f1)(*test)
 
 
-class Curves(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Curves:
     """What the plots show, on test, averaged over seeds unless said otherwise."""
 
-    f1: Float[Array, "thresholds averages"]  # order of SELECTION_AVERAGES
-    sorted_scores: Float[Array, "quartiles labels"]  # 25, 50, 75 % over examples of all seeds
-    knee: Int[Array, ""]  # rank of the knee of the median curve
-    predicted_count: Float[Array, " true_count"]  # mean predicted number of labels at 0.5
-    examples: Float[Array, " true_count"]  # number of examples with that true number of labels
+    knee: float  # rank of the knee of the median curve
+    f1: Numbers  # [thresholds, averages], in the order of SELECTION_AVERAGES
+    sorted_scores: Numbers  # [quartiles, labels]: 25, 50, 75 % over examples of all seeds
+    predicted_count: Numbers  # [true_count]: mean predicted number of labels at 0.5
+    examples: Numbers  # [true_count]: number of examples with that true number of labels
+
+
+def curves(test: Part) -> Curves:
+    """F1 against threshold, sorted scores, and predicted against true number of labels."""
+    knee, *drawn = (np.asarray(x, np.float64) for x in _curves(test))
+    return Curves(float(knee), *drawn)
 
 
 @jax.jit
-def curves(test: Part) -> Curves:
-    """F1 against threshold, sorted scores, and predicted against true number of labels."""
+def _curves(test: Part) -> tuple[Array, ...]:
+    """As the fields of `Curves`."""
 
     def at(threshold: Array) -> Array:
         def one_seed(part: Part) -> Array:
@@ -160,10 +200,10 @@ def curves(test: Part) -> Curves:
     of_count = (true[..., None] == jnp.arange(num_labels + 1)) & counted[..., None]
     examples = jnp.sum(of_count, (0, 1))
     total = jnp.sum(of_count * predicted[..., None], (0, 1))
-    return Curves(
-        f1=jax.lax.map(at, jnp.asarray(CURVE_THRESHOLDS, jnp.float32)),
-        sorted_scores=jnp.stack([curve.lower, curve.median, curve.upper]),
-        knee=curve.knee,
-        predicted_count=total / jnp.maximum(examples, 1),
-        examples=examples,
+    return (
+        curve.knee,
+        jax.lax.map(at, jnp.asarray(CURVE_THRESHOLDS, jnp.float32)),
+        jnp.stack([curve.lower, curve.median, curve.upper]),
+        total / jnp.maximum(examples, 1),
+        examples,
     )

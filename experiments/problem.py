@@ -1,16 +1,16 @@
 """A data set with its splits: what every system is given."""
 
 import dataclasses
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
+from jax.typing import ArrayLike
 
 from experiments.datasets.dataset import MAX_DENSE_LABELS, Dataset, Rows, check_memory
 from experiments.errors import UserError
 from experiments.evaluation import Part
-from experiments.splits import Splits, lacking, lacking_in_words, of_dataset
+from experiments.splits import Splits, of_dataset
 from sigmoidf1_jax import training
 
 Floats = npt.NDArray[np.float32]
@@ -55,7 +55,7 @@ class Problem:
             self.splits.train, self.splits.validation, self.shift, self.scale, self.fill
         )
 
-    def part(self, rows: Rows, scores: Any) -> Part:
+    def part(self, rows: Rows, scores: ArrayLike) -> Part:
         """Scores [seeds, n, labels] with the labels and mask of `rows` [seeds, n]."""
         labels = self.dataset.labels[rows]
         where = self.where[rows] & (rows >= 0)[..., None]
@@ -119,30 +119,3 @@ def dense(dataset: Dataset) -> Dataset:
     flat = dataset.features.reshape(len(dataset.labels), -1)
     check_memory(f"data set {dataset.name}", *flat.shape, itemsize=4)
     return dataclasses.replace(dataset, features=flat.astype(np.float32) / 255)
-
-
-def describe(dataset: Dataset) -> dict[str, Any]:
-    """The data set's name, size and label statistics."""
-    counts = dataset.labels.sum(1)
-    return {
-        "name": dataset.name,
-        "source": dataset.source,
-        "examples": len(dataset.labels),
-        "features": dataset.features.shape[1],
-        "labels": dataset.labels.shape[1],
-        "cardinality": float(counts.mean()),
-        "labels_per_example": [int(counts.min()), int(counts.max())],
-    }
-
-
-def describe_split(problem: Problem) -> dict[str, Any]:
-    """Where the split comes from, the sizes of its parts, and what labels lack in them."""
-    splits, labels = problem.splits, problem.dataset.labels
-    return {
-        "split": problem.how,
-        "part_sizes": {
-            name: int((rows[0] >= 0).sum())
-            for name, rows in zip(Splits._fields, splits, strict=True)
-        },
-        "lacking": lacking_in_words(lacking(labels, splits), problem.dataset.label_names),
-    }

@@ -1,7 +1,8 @@
 """Reference predictors: what any loss has to beat."""
 
-from collections.abc import Callable, Iterator
-from typing import Any
+import types
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -9,11 +10,12 @@ import numpy.typing as npt
 import scipy.sparse
 from sklearn.linear_model import LogisticRegression
 
-from experiments.evaluation import selection_criteria
+from experiments.evaluation import ByCriterion, selection_criteria
 
 Array = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.bool_]
-Features = Any  # an array, or a sparse matrix of SciPy
+Features = Any
+"""An array, or a sparse matrix of SciPy."""
 SPARSE = 0.8
 # Inverse strengths of regularisation in the order in which a tuning budget tries them.
 REGULARISATION = (1.0, 0.1, 0.01, 10.0)
@@ -41,41 +43,56 @@ def for_linear(features: Array, shift: Array, scale: Array) -> Features:
     return (features - shift) * scale
 
 
+class Known(NamedTuple):
+    """Features, labels, and where labels are known, of the rows of a part."""
+
+    features: Features
+    labels: Labels
+    where: Labels
+
+
+class Fit(NamedTuple):
+    """A fitted predictor's scores, [rows, num_labels], and the hyperparameters of it."""
+
+    validation: Array
+    test: Array
+    chosen: Mapping[str, float] = types.MappingProxyType({})
+
+
 def logistic_regression(
-    train: tuple[Features, Labels, Labels],
-    validation: tuple[Features, Labels, Labels],
+    train: Known,
+    validation: Known,
     test: Features,
     budget: int,
     fitted: Callable[[], None] = lambda: None,
-) -> tuple[list[Array], list[Array], list[float]]:
+) -> ByCriterion[Fit]:
     """One-vs-rest logistic regression of scikit-learn, its C tuned on validation.
 
-    `train` and `validation` are features, labels, and where labels are known; `fitted` is called
-    after each label's fit with each C.
-
-    Returns:
-      Validation scores, test scores and C, one each per selection criterion.
+    `fitted` is called after each label's fit with each C.
     """
-    parts = validation[0], test
-    candidates = list(_candidates(train, parts, REGULARISATION[:budget], fitted))
-    criteria = np.array([_criteria(v, *validation[1:]) for _, (v, _) in candidates])
+    parts = validation.features, test
+    fits = list(_candidates(train, parts, REGULARISATION[:budget], fitted))
+    criteria = np.array(
+        [_criteria(fit.validation, validation.labels, validation.where) for fit in fits]
+    )
     # Where no F1 is defined on validation, the default is as good as any.
-    best = [candidates[i] for i in np.nan_to_num(criteria, nan=-np.inf).argmax(0)]
-    return [b[1][0] for b in best], [b[1][1] for b in best], [b[0] for b in best]
+    best = np.nan_to_num(criteria, nan=-np.inf).argmax(0)
+    return ByCriterion(*(fits[i] for i in best))
 
 
 _criteria: Callable[..., jax.Array] = jax.jit(selection_criteria)
 
 
 def _candidates(
-    train: tuple[Features, Labels, Labels],
+    train: Known,
     parts: tuple[Features, Features],
     values: tuple[float, ...],
     fitted: Callable[[], None],
-) -> Iterator[tuple[float, tuple[Array, Array]]]:
+) -> Iterator[Fit]:
     features, labels, where = train
     for c in values:
-        scores = tuple(np.empty((x.shape[0], labels.shape[1]), np.float32) for x in parts)
+        shape = labels.shape[1:]
+        scores = [np.empty((x.shape[0], *shape), np.float32) for x in parts]
         for label in range(labels.shape[1]):
             known = where[:, label]
             y = labels[known, label]
@@ -89,4 +106,4 @@ def _candidates(
                 for target, x in zip(scores, parts, strict=True):
                     target[:, label] = model.predict_proba(x)[:, 1]
             fitted()
-        yield c, (scores[0], scores[1])
+        yield Fit(scores[0], scores[1], {"C": c})

@@ -7,7 +7,6 @@ import hashlib
 import importlib.metadata
 import io
 import json
-import math
 import os
 import pathlib
 import platform
@@ -15,13 +14,15 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from experiments import records
 from experiments.errors import DiskFull, UserError
 
+T = TypeVar("T")
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "scikit-learn", "river")
 
 
@@ -38,7 +39,7 @@ def versions() -> dict[str, str]:
     return found
 
 
-def digest(config: dict[str, Any]) -> str:
+def digest(config: Mapping[str, object]) -> str:
     """Twelve hexadecimal digits that name a configuration."""
     text = json.dumps(config, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
@@ -128,33 +129,12 @@ def write_text(path: pathlib.Path, text: str) -> None:
     write_bytes(path, text.encode(errors="backslashreplace"))
 
 
-def write_json(path: pathlib.Path, value: Any) -> None:
-    """Writes JSON; NaN and infinities become null, since JSON has none: see `numbers`."""
-    write_text(path, json.dumps(plain(value), indent=1, allow_nan=False) + "\n")
+def write_json(path: pathlib.Path, record: object) -> None:
+    """Writes a record as JSON, as `records.to_json` has it."""
+    write_text(path, json.dumps(records.to_json(record), indent=1, allow_nan=False) + "\n")
 
 
-def plain(value: Any) -> Any:
-    """The value as JSON has it: None in place of what is undefined, NaN or infinite."""
-    if isinstance(value, Mapping):
-        return {key: plain(of) for key, of in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(of) for of in value]
-    if isinstance(value, np.ndarray | np.generic):
-        return plain(value.tolist())
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def numbers(values: Any) -> npt.NDArray[np.float64]:
-    """Numbers of a JSON file as an array, null as NaN.
-
-    Example:
-      >>> numbers([0.5, None]).tolist()
-      [0.5, nan]
-    """
-    return np.array(values, np.float64)
-
-
-def read_json(path: pathlib.Path) -> Any:
+def read_json(path: pathlib.Path) -> object:
     """The value in a JSON file, or None where there is no such file.
 
     Raises:
@@ -170,10 +150,23 @@ def read_json(path: pathlib.Path) -> Any:
         ) from error
 
 
-def read_cell(path: pathlib.Path, say: Callable[[str], None]) -> Any:
-    """`read_json` of what can be computed again: None where it is damaged, and `say` is told."""
+def read_record(kind: type[T], path: pathlib.Path) -> T | None:
+    """The record of a type in a JSON file, or None where there is no such file.
+
+    Raises:
+      UserError: it holds something else.
+    """
+    value = read_json(path)
     try:
-        return read_json(path)
+        return None if value is None else records.from_json(kind, value)
+    except ValueError as error:
+        raise UserError(f"{path} does not hold what it should: {error}") from error
+
+
+def read_cell(kind: type[T], path: pathlib.Path, say: Callable[[str], None]) -> T | None:
+    """`read_record` of what can be computed again: None where it is damaged, and `say` is told."""
+    try:
+        return read_record(kind, path)
     except UserError as error:
         say(f"computed again: {error}")
         return None

@@ -1,9 +1,8 @@
-"""The systems that are compared: losses with their tuning spaces."""
+"""The catalogue of systems that are compared."""
 
 import dataclasses
 import functools
-import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -13,44 +12,15 @@ import numpy.typing as npt
 from jaxtyping import Array
 
 import sigmoidf1_jax as sf
+from experiments.tuning_space import Arguments, Labels, System
 from sigmoidf1_jax.averaging import Average
-from sigmoidf1_jax.training import Setting, stack
 
 objectives = sf.objectives
 AVERAGES: tuple[Average, ...] = ("macro", "micro", "samples")
 
 
-Hyper = Mapping[str, tuple[Any, ...]]
-Labels = npt.NDArray[np.bool_]
-
-
 def _identity(logits: Array) -> Array:
     return logits
-
-
-def _nothing(labels: Labels, where: Labels) -> dict[str, Any]:
-    return {}
-
-
-@dataclasses.dataclass(frozen=True)
-class System:
-    """A loss, the hyperparameters it is tuned over, and how its logits become scores.
-
-    Attributes:
-      objective: makes the objective from one value of each of `space`'s names.
-      space: values to try; the first of each is the default.
-      scores: logits -> scores whose natural threshold is 0.5. Losses that only rank labels have
-        no natural threshold; what they score at 0.5 says so.
-      count_head: whether the network has a second head for the number of labels, from 0 to all.
-      from_labels: further arguments of `objective` that are statistics of a seed's training
-        labels, as class frequencies are; takes the labels and where they are known.
-    """
-
-    objective: Callable[..., sf.Objective | sf.StatefulObjective]
-    space: Hyper = dataclasses.field(default_factory=dict)
-    scores: Callable[[Array], Array] = jax.nn.sigmoid
-    from_labels: Callable[[Labels, Labels], dict[str, Any]] = _nothing
-    count_head: bool = False
 
 
 def _soft(objective: Callable[..., sf.Objective], average: Average) -> Callable[..., sf.Objective]:
@@ -62,12 +32,12 @@ def _mixed_f1(smoothing: float, cross_entropy: float) -> sf.Objective:
     return sum(f1[1:], f1[0]) + cross_entropy * objectives.binary_cross_entropy()
 
 
-def _frequencies(labels: Labels, where: Labels) -> dict[str, Any]:
+def _frequencies(labels: Labels, where: Labels) -> Arguments:
     # Losses that divide by a frequency need every label to have been seen once.
     return {"class_frequency": np.maximum(labels.sum(0, where=where), 1).astype(np.float32)}
 
 
-def _frequencies_and_size(labels: Labels, where: Labels) -> dict[str, Any]:
+def _frequencies_and_size(labels: Labels, where: Labels) -> Arguments:
     return {**_frequencies(labels, where), "num_examples": np.float32(len(labels))}
 
 
@@ -75,7 +45,7 @@ def _positive_unlabeled(factor: float, prior: npt.NDArray[np.float32]) -> sf.Obj
     return objectives.positive_unlabeled(np.minimum(factor * prior, 0.95))
 
 
-def _base_rates(labels: Labels, where: Labels) -> dict[str, Any]:
+def _base_rates(labels: Labels, where: Labels) -> Arguments:
     rates = labels.sum(0, where=where) / np.maximum(where.sum(0), 1)
     return {"prior": np.clip(rates, 1 / len(labels), 1).astype(np.float32)}
 
@@ -233,41 +203,3 @@ SYSTEMS: dict[str, System] = {
         objectives.tencent, {"pos_weight": (12.0, 1.0, 4.0), "negative_rate": (0.3, 0.1, 1.0)}
     ),
 }
-
-# Shared by all systems; the first value of each is the default.
-OPTIMIZER_SPACE = {"learning_rate": (3e-3, 1e-3, 1e-2), "weight_decay": (0.01, 0.0, 0.1)}
-
-
-def tuning_points(system: System, budget: int) -> list[dict[str, float]]:
-    """At most `budget` distinct settings: the defaults, then random points of the space.
-
-    Every system gets the same number, as long as its space is large enough. The points do not
-    depend on the data or the seed.
-    """
-    space = {**OPTIMIZER_SPACE, **system.space}
-    points = [dict(zip(space, v, strict=True)) for v in itertools.product(*space.values())]
-    order = 1 + np.random.default_rng(0).permutation(len(points) - 1)
-    return [points[0], *(points[i] for i in order[: budget - 1])]
-
-
-def settings(
-    system: System,
-    points: Sequence[Mapping[str, float]],
-    train_labels: Sequence[tuple[Labels, Labels]],
-) -> Setting:
-    """The settings of all points, leaves [S, K, ...], for each seed's training labels and mask."""
-    seeds = []
-    for labels, where in train_labels:
-        arguments = system.from_labels(labels, where)
-        seeds.append(stack([_setting(system, arguments, **point) for point in points]))
-    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *seeds)
-
-
-def _setting(
-    system: System,
-    arguments: Mapping[str, Any],
-    learning_rate: float,
-    weight_decay: float,
-    **hyper: Any,
-) -> Setting:
-    return Setting(system.objective(**hyper, **arguments), learning_rate, weight_decay)

@@ -1,8 +1,8 @@
 """Systems and references on a problem: trained, tuned on validation, and scored."""
 
 import dataclasses
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,15 +10,21 @@ import numpy as np
 
 from experiments import evaluation, references
 from experiments.datasets.dataset import Rows
-from experiments.evaluation import Part
+from experiments.evaluation import ByCriterion, Part
 from experiments.problem import Problem
-from experiments.systems import SYSTEMS, System, settings, tuning_points
+from experiments.references import Fit
+from experiments.systems import SYSTEMS
+from experiments.tuning_space import System, settings, tuning_points
 from sigmoidf1_jax import models, training
 
-Record = dict[str, Any]
 # Told the share that is done, from 0 to 1.
 Progress = Callable[[float], None]
-REFERENCES = ("all_positive", "label_frequency", "logistic_regression")
+# The place of the criterion among a population's.
+FIXED = ByCriterion._fields.index("fixed")
+ALL_POSITIVE = "all_positive"
+LABEL_FREQUENCY = "label_frequency"
+LOGISTIC_REGRESSION = "logistic_regression"
+REFERENCES = (ALL_POSITIVE, LABEL_FREQUENCY, LOGISTIC_REGRESSION)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,11 +44,40 @@ class Plan:
     budget: int
 
 
+@dataclasses.dataclass(frozen=True)
+class Learning:
+    """A value per epoch, means over seeds of the runs that are selected at 0.5.
+
+    Attributes:
+      loss: on the training rows.
+      mean_f1: `evaluation.mean_f1` on validation, at 0.5.
+    """
+
+    loss: tuple[float, ...]
+    mean_f1: tuple[float, ...]
+
+
+class Trained(NamedTuple):
+    """A system's scores on validation and test, and the runs that gave them.
+
+    Attributes:
+      validation: scores of the run that each criterion selects.
+      test: the same runs' on test.
+      selected: hyperparameters of these runs, a `ByCriterion` per seed; () where none are tuned.
+      learning: None where nothing is trained by epochs.
+    """
+
+    validation: ByCriterion[Part]
+    test: ByCriterion[Part]
+    selected: tuple[ByCriterion[Mapping[str, float]], ...] = ()
+    learning: Learning | None = None
+
+
 def no_progress(share: float) -> None:
     """Tells nobody."""
 
 
-def determines(name: str, plan: Plan) -> Record:
+def determines(name: str, plan: Plan) -> dict[str, object]:
     """What of the plan a system's scores depend on, as JSON; the problem and the code aside."""
     if name in SYSTEMS:
         return {
@@ -51,15 +86,15 @@ def determines(name: str, plan: Plan) -> Record:
             "hidden": list(plan.hidden),
             "batch_size": plan.batch_size,
         }
-    if name == "logistic_regression":
+    if name == LOGISTIC_REGRESSION:
         return {"points": list(references.REGULARISATION[: plan.budget])}
     return {}
 
 
 def train_system(
     system: System, problem: Problem, plan: Plan, progress: Progress = no_progress
-) -> tuple[list[Part], list[Part], Record]:
-    """Validation and test scores of the selected runs, one part per selection criterion."""
+) -> Trained:
+    """Trains a system with every setting of the plan's budget, and selects runs on validation."""
     data, splits = problem.dataset, problem.splits
     points = tuning_points(system, plan.budget)
     train_rows = [rows[rows >= 0] for rows in splits.train]
@@ -84,7 +119,7 @@ def train_system(
     setting = np.asarray(trained.best.argmax(1))  # [seeds, criteria]
     seeds = np.arange(problem.seeds)
 
-    def scores(rows: Rows, criterion: int) -> jax.Array:
+    def scores(rows: Rows, criterion: int) -> Part:
         chosen = jax.tree.map(lambda x: x[seeds, setting[:, criterion], criterion], trained.params)
 
         def one_seed(params: Any, rows: Any, shift: Any, scale: Any, fill: Any) -> jax.Array:
@@ -94,70 +129,83 @@ def train_system(
             return system.scores(jnp.asarray(model.apply(params, (x - shift) * scale, **options)))
 
         per_seed = (chosen, rows, problem.shift, problem.scale, problem.fill)
-        return jax.jit(jax.vmap(one_seed))(*per_seed)
+        return problem.part(rows, jax.jit(jax.vmap(one_seed))(*per_seed))
 
-    criteria = range(setting.shape[1])
-    validation = [problem.part(splits.validation, scores(splits.validation, c)) for c in criteria]
-    test = [problem.part(splits.test, scores(splits.test, c)) for c in criteria]
-    at_half = setting[:, 0]
-    about = {
-        "selected": [
-            [{**points[k], "epoch": int(trained.best_epoch[s, k, c])} for c, k in enumerate(row)]
-            for s, row in enumerate(setting)
-        ],
-        "learning": {
-            "loss": np.asarray(trained.loss)[seeds, at_half].mean(0).tolist(),
-            "mean_f1": np.asarray(trained.criteria)[seeds, at_half, :, 0].mean(0).tolist(),
-        },
-    }
-    return validation, test, about
-
-
-def reference(
-    name: str, problem: Problem, plan: Plan, progress: Progress = no_progress
-) -> tuple[list[Part], list[Part], Record]:
-    """Validation and test scores of a reference predictor, one part per selection criterion."""
-    data, splits = problem.dataset, problem.splits
-    num_labels = data.labels.shape[1]
-    selected: list[Any] = []
-    validation = np.zeros((2, *splits.validation.shape, num_labels), np.float32)
-    test = np.zeros((2, *splits.test.shape, num_labels), np.float32)
-    fits = problem.seeds * len(references.REGULARISATION[: plan.budget]) * num_labels
-    fitted = iter(range(1, fits + 1))
-    for seed in range(problem.seeds):
-        train, held_out, unseen = (rows[seed][rows[seed] >= 0] for rows in splits)
-        if name == "logistic_regression":
-            features = [
-                references.for_linear(
-                    problem.filled(seed, r), problem.shift[seed], problem.scale[seed]
+    criteria = range(len(ByCriterion._fields))
+    at_half = setting[:, FIXED]
+    return Trained(
+        validation=ByCriterion(*(scores(splits.validation, c) for c in criteria)),
+        test=ByCriterion(*(scores(splits.test, c) for c in criteria)),
+        selected=tuple(
+            ByCriterion(
+                *(
+                    {**points[k], "epoch": int(trained.best_epoch[s, k, c])}
+                    for c, k in enumerate(row)
                 )
-                for r in (train, held_out, unseen)
-            ]
-            parts = [
-                (x, data.labels[r], problem.where[r])
-                for x, r in zip(features, (train, held_out, unseen), strict=True)
-            ]
-            on_validation, on_test, chosen = references.logistic_regression(
-                parts[0],
-                parts[1],
-                parts[2][0],
-                plan.budget,
-                lambda: progress(next(fitted) / fits),
             )
-            selected.append([{"C": c} for c in chosen])
-        else:
-            predict = {
-                "all_positive": references.all_positive,
-                "label_frequency": references.label_frequency,
-            }[name]
-            known = data.labels[train], problem.where[train]
-            on_validation = [predict(*known, len(held_out))] * 2
-            on_test = [predict(*known, len(unseen))] * 2
-        for criterion in range(2):
-            validation[criterion, seed, : len(held_out)] = on_validation[criterion]
-            test[criterion, seed, : len(unseen)] = on_test[criterion]
-    return (
-        [problem.part(splits.validation, v) for v in validation],
-        [problem.part(splits.test, t) for t in test],
-        {"selected": selected},
+            for s, row in enumerate(setting)
+        ),
+        learning=Learning(
+            loss=tuple(np.asarray(trained.loss)[seeds, at_half].mean(0).tolist()),
+            mean_f1=tuple(np.asarray(trained.criteria)[seeds, at_half, :, FIXED].mean(0).tolist()),
+        ),
     )
+
+
+def reference(name: str, problem: Problem, plan: Plan, progress: Progress = no_progress) -> Trained:
+    """Scores of a reference predictor, fitted (and tuned, where it has what to tune) per seed."""
+    grid = len(references.REGULARISATION[: plan.budget])
+    fits = problem.seeds * grid * problem.dataset.num_labels
+    numbers = iter(range(1, fits + 1))
+    per_seed = [
+        _logistic_regression(problem, seed, plan, lambda: progress(next(numbers) / fits))
+        if name == LOGISTIC_REGRESSION
+        else _constant(name, problem, seed)
+        for seed in range(problem.seeds)
+    ]
+
+    def part(rows: Rows, criterion: int, on_test: bool) -> Part:
+        scores = np.zeros((*rows.shape, problem.dataset.num_labels), np.float32)
+        for seed, found in enumerate(per_seed):
+            mine = found[criterion].test if on_test else found[criterion].validation
+            scores[seed, : len(mine)] = mine
+        return problem.part(rows, scores)
+
+    splits, criteria = problem.splits, range(len(ByCriterion._fields))
+    return Trained(
+        validation=ByCriterion(*(part(splits.validation, c, False) for c in criteria)),
+        test=ByCriterion(*(part(splits.test, c, True) for c in criteria)),
+        selected=tuple(
+            ByCriterion(found.fixed.chosen, found.tuned.chosen)
+            for found in per_seed
+            if found.fixed.chosen
+        ),
+    )
+
+
+def _constant(name: str, problem: Problem, seed: int) -> ByCriterion[Fit]:
+    """A predictor that scores all examples alike."""
+    predict = {
+        ALL_POSITIVE: references.all_positive,
+        LABEL_FREQUENCY: references.label_frequency,
+    }[name]
+    train, held_out, unseen = (rows[seed][rows[seed] >= 0] for rows in problem.splits)
+    known = problem.dataset.labels[train], problem.where[train]
+    fit = Fit(predict(*known, len(held_out)), predict(*known, len(unseen)))
+    return ByCriterion(fit, fit)
+
+
+def _logistic_regression(
+    problem: Problem, seed: int, plan: Plan, fitted: Callable[[], None]
+) -> ByCriterion[Fit]:
+    train, held_out, unseen = (
+        references.Known(
+            references.for_linear(
+                problem.filled(seed, rows), problem.shift[seed], problem.scale[seed]
+            ),
+            problem.dataset.labels[rows],
+            problem.where[rows],
+        )
+        for rows in (part[seed][part[seed] >= 0] for part in problem.splits)
+    )
+    return references.logistic_regression(train, held_out, unseen.features, plan.budget, fitted)

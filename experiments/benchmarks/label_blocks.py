@@ -8,11 +8,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import rich.console
-import rich.table
 
 import sigmoidf1_jax as sf
 from experiments.errors import UserError
+from experiments.reports.tables import Column, Table
 from sigmoidf1_jax.training import label_blocks, label_blocks_top_k
 
 EXAMPLES, FEATURES = 256, 128
@@ -136,20 +135,23 @@ def _seconds(function: Callable[..., Any], data: Sequence[Any]) -> float:
     return time.perf_counter() - start
 
 
-def show(rows: Sequence[Row]) -> None:
-    """Prints times and memory (blocks / direct, below 1 is better)."""
+def table(rows: Sequence[Row]) -> Table:
+    """Times and memory (blocks / direct, below 1 is better)."""
+    numbers = ("labels", "blocks s", "direct s", "ratio", "blocks MB", "direct MB", "ratio")
+    columns = [Column("step", whole=True), *(Column(title, right=True) for title in numbers)]
     title = f"batch {EXAMPLES}, {FEATURES} features, {jax.default_backend()}"
-    table = rich.table.Table(title=title)
-    table.add_column("step", no_wrap=True)
-    for column in ("labels", "blocks s", "direct s", "ratio", "blocks MB", "direct MB", "ratio"):
-        table.add_column(column, justify="right")
-    for row in rows:
-        cells = [row.step, f"{row.labels}", f"{row.blocks_seconds:.2f}"]
-        if row.direct_seconds is None or row.direct_megabytes is None:
-            cells += ["", "", f"{row.blocks_megabytes:.0f}", "", ""]
-        else:
-            cells += [f"{row.direct_seconds:.2f}", f"{row.time_ratio:.2f}"]
-            cells += [f"{row.blocks_megabytes:.0f}", f"{row.direct_megabytes:.0f}"]
-            cells += [f"{row.blocks_megabytes / row.direct_megabytes:.3f}"]
-        table.add_row(*cells)
-    rich.console.Console().print(table)
+    return Table.of(columns, map(_cells, rows), title=title)
+
+
+def _cells(row: Row) -> list[str]:
+    cells = [row.step, f"{row.labels}", f"{row.blocks_seconds:.2f}"]
+    if row.direct_seconds is None or row.direct_megabytes is None:
+        return [*cells, "", "", f"{row.blocks_megabytes:.0f}", "", ""]
+    return [
+        *cells,
+        f"{row.direct_seconds:.2f}",
+        f"{row.time_ratio:.2f}",
+        f"{row.blocks_megabytes:.0f}",
+        f"{row.direct_megabytes:.0f}",
+        f"{row.blocks_megabytes / row.direct_megabytes:.3f}",
+    ]

@@ -11,11 +11,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import rich.console
-import rich.table
 import sklearn.metrics as sk
 
 import sigmoidf1_jax as sf
+from experiments.reports.tables import Column, Table
 
 SHAPES = [(10_000, 100), (100_000, 100), (10_000, 1_000)]
 DENSITY = 0.05
@@ -156,20 +155,22 @@ def _torch_time(module: Any, c: Contender, labels: Any, predictions: Any) -> flo
     return _median(function, (torch.tensor(predictions), torch.tensor(labels)), 1)
 
 
-def show(rows: Sequence[Row]) -> None:
-    """Prints times and ratios (ours / theirs, below 1 is faster)."""
-    table = rich.table.Table(title=f"metrics on {jax.default_backend()}, median milliseconds")
-    for column in ("metric", "shape", "ours", "scikit-learn", "ratio", "torchmetrics", "ratio"):
-        table.add_column(column, justify="left" if column == "metric" else "right")
-    for row in rows:
-        theirs = row.torchmetrics
-        table.add_row(
-            row.metric,
-            f"{row.examples}x{row.labels}",
-            f"{row.ours * 1e3:.1f}",
-            f"{row.scikit_learn * 1e3:.0f}",
-            f"{row.ours / row.scikit_learn:.3f}",
-            "" if theirs is None else f"{theirs * 1e3:.0f}",
-            "" if theirs is None else f"{row.ours / theirs:.3f}",
-        )
-    rich.console.Console().print(table)
+def table(rows: Sequence[Row]) -> Table:
+    """Times and ratios (ours / theirs, below 1 is faster)."""
+    numbers = ("shape", "ours", "scikit-learn", "ratio", "torchmetrics", "ratio")
+    columns = [Column("metric"), *(Column(title, right=True) for title in numbers)]
+    title = f"metrics on {jax.default_backend()}, median milliseconds"
+    return Table.of(columns, map(_cells, rows), title=title)
+
+
+def _cells(row: Row) -> list[str]:
+    theirs = row.torchmetrics
+    return [
+        row.metric,
+        f"{row.examples}x{row.labels}",
+        f"{row.ours * 1e3:.1f}",
+        f"{row.scikit_learn * 1e3:.0f}",
+        f"{row.ours / row.scikit_learn:.3f}",
+        "" if theirs is None else f"{theirs * 1e3:.0f}",
+        "" if theirs is None else f"{row.ours / theirs:.3f}",
+    ]

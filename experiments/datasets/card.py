@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from experiments.datasets.dataset import PARTS, Dataset, label_counts
 from experiments.datasets.rows import keys
+from experiments.reports.tables import Table
 
 # Labels that a card lists and a co-occurrence map shows.
 MOST = 40
@@ -223,15 +224,9 @@ def _share(count: int, total: int) -> str:
 
 def markdown(card: dict[str, Any], figures: dict[str, str]) -> str:
     """The card as Markdown; `figures` is title -> file."""
-    table = "\n".join(f"| {title} | {_cell(value)} |" for title, value in rows(card))
+    table = Table.of(("", ""), rows(card)).markdown()
     counts = card["commonest_labels"].items()
-    labels = "\n".join(f"| {_cell(name)} | {_share(n, card['examples'])} |" for name, n in counts)
+    shares = [(name, _share(n, card["examples"])) for name, n in counts]
+    labels = Table.of(("commonest labels", "examples"), shares).markdown()
     pictures = "\n\n".join(f"![{title}]({file})" for title, file in figures.items())
-    return (
-        f"# {card['name']}\n\n|  |  |\n| --- | --- |\n{table}\n\n{pictures}\n\n"
-        f"| commonest labels | examples |\n| --- | --- |\n{labels}\n"
-    )
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+    return f"# {card['name']}\n\n{table}\n\n{pictures}\n\n{labels}\n"

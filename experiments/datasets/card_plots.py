@@ -10,7 +10,7 @@ from scipy.spatial import distance
 
 from experiments.datasets.card import co_occurrence, labels_per_example
 from experiments.datasets.dataset import Dataset, label_counts
-from experiments.figures import png, text
+from experiments.reports.figures import png, text
 
 _COLOUR = "#31688e"
 

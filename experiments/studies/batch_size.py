@@ -3,30 +3,32 @@
 import dataclasses
 import functools
 import pathlib
-from collections.abc import Sequence
-from typing import Annotated, Any
+from collections.abc import Mapping, Sequence
+from typing import Annotated
 
-import jax
-import numpy as np
-import rich.table
 import tyro
 from matplotlib.figure import Figure
 from rich.console import Console
 from rich.progress import Progress
 
 import sigmoidf1_jax as sf
-from experiments import code, datasets, evaluation, interrupts, storage, tuning
+from experiments import code, datasets, evaluation, storage, tuning
 from experiments.datasets.dataset import fingerprint
+from experiments.decision_rules import GLOBAL, UNTUNED
 from experiments.errors import UserError
-from experiments.figures import png
-from experiments.problem import Problem, dense, describe, make_problem
+from experiments.evaluation import RANKED_BY
+from experiments.problem import Problem, dense, make_problem
+from experiments.reports.figures import png
+from experiments.reports.tables import Table, mean_cell
 from experiments.significance import mean_and_deviation
-from experiments.systems import System
+from experiments.summary import Summary, describe
 from experiments.terminal import say
+from experiments.tuning import ALL_POSITIVE, Trained
+from experiments.tuning_space import System
 from sigmoidf1_jax.training import moving
 
-RULES = ("fixed", "global")
-METRICS = ("micro_f1", "macro_f1", "samples_f1")
+RULES = (UNTUNED, GLOBAL)
+METRICS = RANKED_BY
 
 
 def _moving(decay: float, smoothing: float = 0.0) -> sf.StatefulObjective:
@@ -42,6 +44,29 @@ VARIANTS = {
     "smoothing": System(sf.objectives.soft_f1, {"smoothing": (1.0, 0.1, 0.3)}),
     "moving_smoothing": System(_moving, {"decay": (0.9, 0.5, 0.98), "smoothing": (1.0, 0.1)}),
 }
+
+
+Values = dict[str, dict[str, tuple[float, ...]]]
+"""Rule -> metric -> test value per seed."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """The scores of a variant at a batch size; the all-positive predictor has none."""
+
+    variant: str
+    size: int | None
+    values: Values
+
+
+@dataclasses.dataclass(frozen=True)
+class Results:
+    """What results.json holds."""
+
+    dataset: Summary
+    config: Mapping[str, object]
+    versions: Mapping[str, str]
+    rows: tuple[Row, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,13 +115,6 @@ class BatchSize:
         return dataclasses.replace(self, sizes=(8, 64), seeds=2, epochs=5, budget=2)
 
 
-def main(arguments: Sequence[str]) -> None:
-    """The command: `python -m experiments study batch_size`."""
-    options = tyro.cli(BatchSize, args=arguments, prog="python -m experiments study batch_size")
-    with interrupts.bounded(), interrupts.terminable():
-        run(options)
-
-
 def run(options: BatchSize, console: Console | None = None) -> pathlib.Path:
     """Runs the study and returns the folder with its results."""
     console = console or Console()
@@ -109,7 +127,7 @@ def run(options: BatchSize, console: Console | None = None) -> pathlib.Path:
     folder = options.output / dataset.name / storage.digest({**config, "versions": versions})
     cells = storage.prepare_folder(folder / "cells")
     problem = make_problem(dataset, options.seeds)
-    rows = [{"variant": "all_positive", "size": None, "values": _all_positive(problem, options)}]
+    rows = [Row(ALL_POSITIVE, None, _all_positive(problem, options))]
     with storage.locked(cells), Progress(console=console, transient=True) as progress:
         tell = functools.partial(say, progress.console)
         total = len(VARIANTS) * len(options.sizes)
@@ -118,22 +136,17 @@ def run(options: BatchSize, console: Console | None = None) -> pathlib.Path:
             for name, variant in VARIANTS.items():
                 progress.update(task, description=f"{name}, batches of {size}")
                 path = cells / f"{name}_{size}.json"
-                values = storage.read_cell(path, tell)
+                values = storage.read_cell(Values, path, tell)
                 if values is None:
                     values = _train(variant, problem, options, size)
                     storage.write_json(path, values)
-                rows.append({"variant": name, "size": size, "values": values})
+                rows.append(Row(name, size, values))
                 progress.advance(task)
-    results = {
-        "dataset": describe(dataset),
-        "config": config,
-        "versions": versions,
-        "rows": rows,
-    }
+    results = Results(describe(dataset), config, versions, tuple(rows))
     storage.write_json(folder / "results.json", results)
     storage.write_text(folder / "table.md", markdown(results))
     storage.write_bytes(folder / "batch_size.png", png(figure(rows)))
-    console.print(_table(rows))
+    console.print(table(rows, spread=False).rich("boxed"))
     say(console, f"{folder}/table.md")
     return folder
 
@@ -142,83 +155,69 @@ def _plan(options: BatchSize, size: int) -> tuning.Plan:
     return tuning.Plan(options.epochs, options.hidden, size, options.budget)
 
 
-def _train(variant: System, problem: Problem, options: BatchSize, size: int) -> Any:
-    validation, test, _ = tuning.train_system(variant, problem, _plan(options, size))
-    return _values(RULES, validation, test)
+def _train(variant: System, problem: Problem, options: BatchSize, size: int) -> Values:
+    return _values(RULES, tuning.train_system(variant, problem, _plan(options, size)))
 
 
-def _all_positive(problem: Problem, options: BatchSize) -> Any:
-    validation, test, _ = tuning.reference("all_positive", problem, _plan(options, 1))
-    return _values(RULES[:1], validation, test)
+def _all_positive(problem: Problem, options: BatchSize) -> Values:
+    return _values((UNTUNED,), tuning.reference(ALL_POSITIVE, problem, _plan(options, 1)))
 
 
-def _values(rules: Sequence[str], validation: Any, test: Any) -> Any:
-    """Rule -> metric -> test value per seed."""
-    values = evaluation.evaluate(rules, validation, test)
-    kept = {r: {m: values[r]["test"][m] for m in METRICS} for r in rules}
-    return jax.tree.map(lambda x: np.asarray(x, np.float64).tolist(), kept)
-
-
-def _shown(rows: Sequence[Any], spread: bool) -> list[list[str]]:
-    """Rows of the table: variant, batch size, rule, mean (and deviation) of every metric."""
-
-    def cell(values: list[float]) -> str:
-        mean, deviation = mean_and_deviation(storage.numbers(values))
-        return f"{mean:.3f}" + (f" ± {deviation:.3f}" if spread else "")
-
-    return [
-        [
-            row["variant"],
-            "" if row["size"] is None else str(row["size"]),
-            rule,
-            *(cell(v[m]) for m in METRICS),
-        ]
-        for row in rows
-        for rule, v in row["values"].items()
-    ]
+def _values(rules: Sequence[str], trained: Trained) -> Values:
+    values = evaluation.evaluate(rules, trained.validation, trained.test)
+    return {rule: {metric: values[rule].test[metric] for metric in METRICS} for rule in rules}
 
 
 COLUMNS = ("variant", "batch size", "threshold", "micro F1", "macro F1", "samples F1")
 
 
-def markdown(results: Any) -> str:
+def table(rows: Sequence[Row], spread: bool) -> Table:
+    """Mean (and deviation) of every metric, a row per variant, batch size and rule."""
+
+    def cell(values: Sequence[float]) -> str:
+        mean, deviation = mean_and_deviation(values)
+        return mean_cell(mean, deviation if spread else None)
+
+    return Table.of(
+        COLUMNS,
+        [
+            [
+                row.variant,
+                "" if row.size is None else str(row.size),
+                rule,
+                *(cell(values[metric]) for metric in METRICS),
+            ]
+            for row in rows
+            for rule, values in row.values.items()
+        ],
+    )
+
+
+def markdown(results: Results) -> str:
     """The table as Markdown, with a line on the data and the numbers behind it."""
-    about, config = results["dataset"], results["config"]
-    lines = [
-        f"{about['name']}: {config['seeds']} seeds, {config['budget']} settings per variant and "
-        f"batch size, {config['epochs']} epochs; test, mean ± standard deviation",
-        "",
-        "| " + " | ".join(COLUMNS) + " |",
-        "| " + " | ".join("---" for _ in COLUMNS) + " |",
-        *("| " + " | ".join(cells) + " |" for cells in _shown(results["rows"], spread=True)),
-    ]
-    return "\n".join(lines) + "\n"
+    config = results.config
+    return (
+        f"{results.dataset.name}: {config['seeds']} seeds, {config['budget']} settings per variant "
+        f"and batch size, {config['epochs']} epochs; test, mean ± standard deviation\n\n"
+        f"{table(results.rows, spread=True).markdown()}\n"
+    )
 
 
-def _table(rows: Sequence[Any]) -> rich.table.Table:
-    table = rich.table.Table()
-    for column in COLUMNS:
-        table.add_column(column)
-    for cells in _shown(rows, spread=False):
-        table.add_row(*cells)
-    return table
-
-
-def figure(rows: Sequence[Any]) -> Figure:
+def figure(rows: Sequence[Row]) -> Figure:
     """F1 at 0.5 against the batch size, a panel per average, a curve per variant."""
     drawn = Figure(figsize=(11, 3.6), layout="constrained")
     axes = drawn.subplots(1, len(METRICS))
     for axis, metric in zip(axes, METRICS, strict=True):
         for name in VARIANTS:
-            mine = [r for r in rows if r["variant"] == name]
-            values = [storage.numbers(r["values"]["fixed"][metric]) for r in mine]
+            mine = [r for r in rows if r.variant == name]
+            values = [r.values[UNTUNED][metric] for r in mine]
             means, deviations = zip(*map(mean_and_deviation, values), strict=True)
             axis.errorbar(
-                [r["size"] for r in mine], means, deviations, marker="o", capsize=2, label=name
+                [r.size for r in mine], means, deviations, marker="o", capsize=2, label=name
             )
-        (floor,) = (r for r in rows if r["variant"] == "all_positive")
-        level, _ = mean_and_deviation(storage.numbers(floor["values"]["fixed"][metric]))
-        axis.axhline(level, color="grey", linestyle=":", label="all_positive")
+        (floor,) = (r for r in rows if r.variant == ALL_POSITIVE)
+        level, _ = mean_and_deviation(floor.values[UNTUNED][metric])
+        axis.axhline(level, color="grey", linestyle=":", label=ALL_POSITIVE)
         axis.set(xscale="log", xlabel="batch size", title=f"{metric.replace('_f1', '')} F1 at 0.5")
     drawn.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", fontsize=8)
     return drawn

@@ -3,28 +3,40 @@
 import dataclasses
 import functools
 import pathlib
-from collections.abc import Sequence
 from typing import Annotated, Any
 
 import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
-import rich.table
 import tyro
-from matplotlib.figure import Figure
 from rich.console import Console
 from rich.progress import Progress
 
 import sigmoidf1_jax as sf
-from experiments import code, evaluation, interrupts, storage, tuning
+from experiments import code, evaluation, storage, tuning
 from experiments.bayes_optimum import bayes_decisions
 from experiments.datasets.dataset import fingerprint
 from experiments.datasets.simulated import Simulation, load_simulated
+from experiments.decision_rules import GLOBAL, GLOBAL_SAMPLES, PER_LABEL, UNTUNED
 from experiments.errors import UserError
 from experiments.evaluation import SELECTION_AVERAGES
-from experiments.figures import png
-from experiments.problem import Problem, describe, make_problem
-from experiments.significance import mean_and_deviation
+from experiments.problem import Problem, make_problem
+from experiments.reports.figures import png
+from experiments.studies.simulated_report import (
+    AT_HALF,
+    BAYES,
+    F1,
+    FLOOR,
+    OPTIMAL,
+    TUNED,
+    Results,
+    Row,
+    Scores,
+    figure,
+    markdown,
+    table,
+)
+from experiments.summary import describe
 from experiments.systems import BASELINE, MAIN_SYSTEMS
 from experiments.terminal import say
 
@@ -43,11 +55,10 @@ QUICK_SIMULATIONS = ("base", "imbalance", "sub_entity")
 QUICK_LOSSES = (BASELINE, "macro_soft_f1", "sigmoid_f1")
 
 # Threshold -> average -> rule that is meant for it; all are fitted on validation.
-THRESHOLDS: dict[str, dict[str, str]] = {
-    "0.5": dict.fromkeys(map(str, SELECTION_AVERAGES), "fixed"),
-    "tuned": {"micro": "global", "macro": "per_label", "samples": "global_samples"},
+RULES: dict[str, dict[str, str]] = {
+    AT_HALF: dict.fromkeys(map(str, SELECTION_AVERAGES), UNTUNED),
+    TUNED: {"micro": GLOBAL, "macro": PER_LABEL, "samples": GLOBAL_SAMPLES},
 }
-FLOOR = "all_positive"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,13 +133,6 @@ class SimulatedStudy:
         )
 
 
-def main(arguments: Sequence[str]) -> None:
-    """The command: `python -m experiments study simulated`."""
-    options = tyro.cli(SimulatedStudy, args=arguments, prog="python -m experiments study simulated")
-    with interrupts.bounded(), interrupts.terminable():
-        run(options)
-
-
 def run(options: SimulatedStudy, console: Console | None = None) -> pathlib.Path:
     """Runs the study and returns the folder with its results."""
     console = console or Console()
@@ -145,7 +149,7 @@ def run(options: SimulatedStudy, console: Console | None = None) -> pathlib.Path
     versions = {**storage.versions(), "code": code.digest("experiments.studies.simulated")}
     folder = options.output / storage.digest({**config, "versions": versions})
     cells = storage.prepare_folder(folder / "cells")
-    rows: list[dict[str, Any]] = []
+    rows: list[Row] = []
     about = {}
     with storage.locked(cells), Progress(console=console, transient=True) as progress:
         tell = functools.partial(say, progress.console)
@@ -153,160 +157,55 @@ def run(options: SimulatedStudy, console: Console | None = None) -> pathlib.Path
         for name, (dataset, posteriors) in data.items():
             problem = make_problem(dataset, options.seeds)
             about[name] = describe(dataset)
-            for system in ("bayes", FLOOR, *options.losses):
+            for system in (BAYES, FLOOR, *options.losses):
                 progress.update(task, description=f"{system} on {name}")
                 path = cells / f"{name}_{system}.json"
-                values = storage.read_cell(path, tell)
+                values = storage.read_cell(Scores, path, tell)
                 if values is None:
                     values = (
-                        {"optimal": optimum(problem, posteriors)}
-                        if system == "bayes"
+                        {OPTIMAL: optimum(problem, posteriors)}
+                        if system == BAYES
                         else _scores(system, problem, options)
                     )
                     storage.write_json(path, values)
-                rows += [
-                    {"simulation": name, "system": system, "threshold": threshold, "f1": f1}
-                    for threshold, f1 in values.items()
-                ]
+                rows += [Row(name, system, threshold, f1) for threshold, f1 in values.items()]
                 progress.advance(task)
-    results = {"config": config, "versions": versions, "simulations": about, "rows": rows}
+    results = Results(config, versions, about, tuple(rows))
     storage.write_json(folder / "results.json", results)
     storage.write_text(folder / "table.md", markdown(results))
     storage.write_bytes(folder / "distance.png", png(figure(rows)))
-    console.print(_table(rows))
+    title = "bayes: the best F1; others: how far below it they are"
+    console.print(table(rows, spread=False, title=title).rich("boxed"))
     say(console, f"{folder}/table.md")
     return folder
 
 
-F1 = dict[str, list[float]]
-
-
 def optimum(problem: Problem, posteriors: npt.NDArray[np.float32]) -> F1:
-    """Average -> F1 per seed of the Bayes-optimal decisions on that seed's test labels."""
+    """The F1 of the Bayes-optimal decisions on each seed's test labels."""
     decided = bayes_decisions(jnp.asarray(posteriors))
     tests = [rows[rows >= 0] for rows in problem.splits.test]
     labels = problem.dataset.labels
     return {
-        average: [
+        average: tuple(
             float(sf.metrics.f1(decided[average][rows], labels[rows], average=average))
             for rows in tests
-        ]
+        )
         for average in SELECTION_AVERAGES
     }
 
 
-def _scores(name: str, problem: Problem, options: SimulatedStudy) -> dict[str, F1]:
-    """Threshold -> average -> test F1 per seed of a loss or of the all-positive predictor."""
+def _scores(name: str, problem: Problem, options: SimulatedStudy) -> Scores:
+    """Test F1 of a loss or of the all-positive predictor."""
     plan = tuning.Plan(options.epochs, options.hidden, options.batch_size, options.budget)
     if name == FLOOR:
-        validation, test, _ = tuning.reference(name, problem, plan)
+        trained = tuning.reference(name, problem, plan)
     else:
-        validation, test, _ = tuning.train_system(MAIN_SYSTEMS[name], problem, plan)
+        trained = tuning.train_system(MAIN_SYSTEMS[name], problem, plan)
     # The all-positive predictor has nothing to tune.
-    thresholds = {t: r for t, r in THRESHOLDS.items() if name != FLOOR or t == "0.5"}
+    thresholds = {t: r for t, r in RULES.items() if name != FLOOR or t == AT_HALF}
     used = dict.fromkeys(rule for rules in thresholds.values() for rule in rules.values())
-    values = evaluation.evaluate(list(used), validation, test)
+    values = evaluation.evaluate(list(used), trained.validation, trained.test)
     return {
-        threshold: {
-            average: np.asarray(values[rule]["test"][f"{average}_f1"], np.float64).tolist()
-            for average, rule in rules.items()
-        }
+        threshold: {average: values[rule].test[f"{average}_f1"] for average, rule in rules.items()}
         for threshold, rules in thresholds.items()
     }
-
-
-def distances(rows: Sequence[Any]) -> dict[tuple[str, str, str], dict[str, npt.NDArray[Any]]]:
-    """(simulation, system, threshold) -> average -> optimum minus F1, per seed.
-
-    Both are on the same test labels, so most of what chance did to the labels cancels; what is
-    left of it can make a distance negative.
-    """
-    best: dict[str, Any] = {r["simulation"]: r["f1"] for r in rows if r["system"] == "bayes"}
-    return {
-        (row["simulation"], row["system"], row["threshold"]): {
-            average: storage.numbers(best[row["simulation"]][average])
-            - storage.numbers(row["f1"][average])
-            for average in SELECTION_AVERAGES
-        }
-        for row in rows
-        if row["system"] != "bayes"
-    }
-
-
-COLUMNS = ("simulation", "system", "threshold", *(f"{a} F1" for a in SELECTION_AVERAGES))
-
-
-def _shown(rows: Sequence[Any], spread: bool) -> list[list[str]]:
-    """Rows of the table: optimum, then distances; mean (and deviation) over seeds."""
-
-    def cell(values: npt.ArrayLike) -> str:
-        mean, deviation = mean_and_deviation(values)
-        return f"{mean:.3f}" + (f" ± {deviation:.3f}" if spread else "")
-
-    below = distances(rows)
-    lines = []
-    for row in rows:
-        key = row["simulation"], row["system"], row["threshold"]
-        values = below.get(key, row["f1"])
-        lines.append(
-            [*key, *(cell(storage.numbers(values[average])) for average in SELECTION_AVERAGES)]
-        )
-    return lines
-
-
-def markdown(results: Any) -> str:
-    """Optimum and distances as Markdown."""
-    config = results["config"]
-    lines = [
-        f"{config['examples']} examples, {config['seeds']} seeds, {config['budget']} settings per "
-        f"loss, {config['epochs']} epochs; test, mean ± standard deviation over seeds. Rows "
-        "`bayes`: F1 of the optimal decisions; all others: optimum minus F1. Tuned: one threshold "
-        "for micro, one for samples, one per label for macro, on validation.",
-        "",
-        "| " + " | ".join(COLUMNS) + " |",
-        "| " + " | ".join("---" for _ in COLUMNS) + " |",
-        *("| " + " | ".join(cells) + " |" for cells in _shown(results["rows"], spread=True)),
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _table(rows: Sequence[Any]) -> rich.table.Table:
-    table = rich.table.Table(title="bayes: the best F1; others: how far below it they are")
-    for column in COLUMNS:
-        table.add_column(column)
-    for cells in _shown(rows, spread=False):
-        table.add_row(*cells)
-    return table
-
-
-def figure(rows: Sequence[Any]) -> Figure:
-    """Mean distance to the optimum, systems by simulations: a map per threshold and average."""
-    below = distances(rows)
-    simulations = list(dict.fromkeys(key[0] for key in below))
-    systems = list(dict.fromkeys(key[1] for key in below))
-    size = (3.0 + 2.2 + 0.55 * 3 * len(simulations), 1.6 + 2 * 0.36 * len(systems) + 1.4)
-    drawn = Figure(figsize=size, layout="constrained")
-    panels = drawn.subplots(len(THRESHOLDS), len(SELECTION_AVERAGES), squeeze=False, sharey=True)
-    for line, threshold in zip(panels, THRESHOLDS, strict=True):
-        for axis, average in zip(line, SELECTION_AVERAGES, strict=True):
-            values = np.full((len(systems), len(simulations)), np.nan)
-            for (simulation, system, at), distance in below.items():
-                # The all-positive predictor is the same at every threshold.
-                if at == threshold or system == FLOOR:
-                    place = systems.index(system), simulations.index(simulation)
-                    values[place], _ = mean_and_deviation(distance[average])
-            axis.imshow(values, cmap="viridis_r", aspect="auto", vmin=0, vmax=0.15)
-            for i, j in np.argwhere(~np.isnan(values)):
-                axis.text(
-                    *(j, i, f"{values[i, j]:.3f}"),
-                    ha="center",
-                    va="center",
-                    fontsize=7,
-                    color="white" if values[i, j] > 0.08 else "black",
-                )
-            axis.set_xticks(range(len(simulations)), simulations, rotation=35, ha="right")
-            axis.set_yticks(range(len(systems)), systems)
-            axis.tick_params(labelsize=7)
-            axis.set_title(f"{average} F1, threshold {threshold}", fontsize=9)
-    drawn.suptitle("Below the Bayes optimum on test (mean over seeds)", fontsize=10)
-    return drawn

@@ -17,7 +17,8 @@ import jax
 import numpy as np
 import tyro
 
-from experiments import train
+from experiments.commands.train import Train
+from experiments.training.setup import prepare
 from sigmoidf1_jax.training import Checkpointer
 from tests.experiments.small_train import OPTIONS, main, registered
 
@@ -45,7 +46,7 @@ def wait_for_step(process, folder, step):
 def contents(folder, options):
     """The arrays of the last and the best checkpoint, and the lines of the metrics."""
     with registered():
-        setup = train.prepare(options)
+        setup = prepare(options)
     like = jax.jit(setup.initial_state, out_shardings=setup.layout())()
     checkpoints = Checkpointer(folder, setup.config())
     last, data_state = checkpoints.restore(like)
@@ -82,7 +83,7 @@ def check(folder, kills, arguments):
     """The steps at which the run was killed; raises if its result differs in one bit."""
     whole, killed = folder / "whole", folder / "killed"
     assert main(["--output", str(whole), *arguments]) == 0
-    options = tyro.cli(train.Train, args=[*OPTIONS, *arguments])
+    options = tyro.cli(Train, args=[*OPTIONS, *arguments])
     expected = contents(whole, options)
     moments = sorted(random.randrange(int(expected[0][0])) for _ in range(kills))
     kill_and_resume(killed, moments, arguments, delay=0.05)

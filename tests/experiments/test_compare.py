@@ -22,20 +22,23 @@ from rich.console import Console
 
 from experiments import (
     __main__,
-    cache,
-    compare,
     datasets,
     evaluation,
-    plots,
-    report,
     splits,
     storage,
     systems,
     tuning,
+    tuning_space,
 )
+from experiments.commands.compare import Compare
+from experiments.comparison import cache, run
+from experiments.comparison.results import Results, SystemRecord, make_rows
 from experiments.decision_rules import DEFAULT
 from experiments.errors import UserError
+from experiments.evaluation import ByCriterion, Evaluation
 from experiments.problem import make_problem
+from experiments.reports import comparison_plots, comparison_tables
+from experiments.reports.metric_titles import MAIN_METRICS
 
 # One worker for all, so that the comparison runs once.
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("compare")]
@@ -50,10 +53,14 @@ def small(seed=0, examples=150):
     return datasets.Dataset("small", features, labels, tuple("abcd"), "made here")
 
 
+def compared(options):
+    return run.run(options, options.output)
+
+
 @pytest.fixture(scope="module")
 def options(tmp_path_factory):
     datasets.LOADERS["small"] = small
-    yield compare.Compare(
+    yield Compare(
         dataset="small",
         losses=("macro_soft_f1", "unbounded_f1"),
         seeds=3,
@@ -67,7 +74,7 @@ def options(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def folder(options):
-    return compare.run(options)
+    return compared(options)
 
 
 def test_results_have_the_promised_shape(folder):
@@ -142,13 +149,13 @@ def test_report_is_one_self_contained_file_with_every_figure(folder):
 
 def test_a_second_run_recomputes_nothing(options, folder, monkeypatch):
     before = json.loads((folder / "results.json").read_text())
-    monkeypatch.setattr(compare, "compute", lambda *_: pytest.fail("computed again"))
-    assert compare.run(options) == folder
+    monkeypatch.setattr(run, "compute", lambda *_: pytest.fail("computed again"))
+    assert compared(options) == folder
     assert json.loads((folder / "results.json").read_text()) == before
 
 
 def test_a_run_is_reproducible(options, folder, tmp_path):
-    other = compare.run(dataclasses.replace(options, output=tmp_path / "again"))
+    other = compared(dataclasses.replace(options, output=tmp_path / "again"))
     assert (other / "results.json").read_text() == (folder / "results.json").read_text()
 
 
@@ -174,14 +181,15 @@ def test_labels_of_test_rows_decide_nothing(options):
     system = systems.SYSTEMS["macro_soft_f1"]
     plain = tuning.train_system(system, first(problem), options.plan())
     other = tuning.train_system(system, first(changed), options.plan())
-    assert plain[2] == other[2]
-    for a, b in zip(plain[1], other[1], strict=True):
+    assert plain.selected == other.selected
+    assert plain.learning == other.learning
+    for a, b in zip(plain.test, other.test, strict=True):
         np.testing.assert_array_equal(a.scores, b.scores)
 
 
 def test_every_loss_gets_the_same_number_of_distinct_settings():
     for system in systems.SYSTEMS.values():
-        points = systems.tuning_points(system, 8)
+        points = tuning_space.tuning_points(system, 8)
         assert len(points) == len({tuple(p.items()) for p in points}) == 8
         defaults = {**systems.OPTIMIZER_SPACE, **system.space}
         assert points[0] == {k: v[0] for k, v in defaults.items()}
@@ -259,13 +267,13 @@ def test_an_empty_split_is_refused():
 def trained(monkeypatch):
     """The systems that are trained from here on."""
     names = []
-    plain = compare.compute
+    plain = run.compute
 
     def counted(name, *rest):
         names.append(name)
         return plain(name, *rest)
 
-    monkeypatch.setattr(compare, "compute", counted)
+    monkeypatch.setattr(run, "compute", counted)
     return names
 
 
@@ -290,7 +298,7 @@ def test_other_losses_decisions_and_spellings_train_nothing_again(
     # Fewer losses, a decision more, another name of the same data.
     monkeypatch.setitem(datasets.LOADERS, "same", small)
     changes = {"losses": ("macro_soft_f1",), "decisions": (*DEFAULT, "top_k"), "dataset": "same"}
-    other = compare.run(dataclasses.replace(options, **changes))
+    other = compared(dataclasses.replace(options, **changes))
     assert other.parent.name == "small"
     assert other.name != folder.name
     rows = json.loads((other / "results.json").read_text())["rows"]
@@ -302,7 +310,7 @@ def test_other_losses_decisions_and_spellings_train_nothing_again(
         if row["decision"] in DEFAULT:
             assert row["values"] == values[tuple(row[k] for k in key)]
     # What was asked for then is not shown when it is not asked for.
-    assert compare.run(options).name == folder.name
+    assert compared(options).name == folder.name
     again = json.loads((options.output / "small" / folder.name / "results.json").read_text())
     assert again["rows"] == before
     assert names == []
@@ -319,18 +327,18 @@ def test_what_results_depend_on_is_trained_again(options, folder, tmp_path, monk
             raise Far
         return plain(name, *rest)
 
-    plain, names = compare.compute, []
+    plain, names = run.compute, []
     options = copied(options, tmp_path)
-    monkeypatch.setattr(compare, "compute", stop)
+    monkeypatch.setattr(run, "compute", stop)
     if what == "code":
-        monkeypatch.setattr(compare.code, "digest", lambda *_: "edited")
+        monkeypatch.setattr(run.code, "digest", lambda *_: "edited")
     if what == "data":
         monkeypatch.setitem(datasets.LOADERS, "small", lambda: small(seed=1))
     if what == "epochs":
         options = dataclasses.replace(options, epochs=4)
     with pytest.raises(Far):
-        compare.run(options)
-    references = [] if what == "epochs" else list(compare.REFERENCES)
+        compared(options)
+    references = [] if what == "epochs" else list(tuning.REFERENCES)
     assert names == [*references, "binary_cross_entropy"]
 
 
@@ -342,7 +350,7 @@ def test_damaged_files_are_computed_again_and_said_so(
     path = system_file(options, "label_frequency")
     path.write_bytes(path.read_bytes()[:-100])
     system_file(options, "all_positive").write_text("[]")
-    again = compare.run(options)
+    again = compared(options)
     assert names == ["all_positive", "label_frequency"]
     shown = capsys.readouterr().out
     assert f"label_frequency is computed again: {path} is damaged" in shown
@@ -354,12 +362,14 @@ def test_scores_that_are_damaged_or_too_large_are_not_used(tmp_path, monkeypatch
     problem = make_problem(small(), 2)
     rows = problem.splits
     said = []
-    parts = [
-        [problem.part(x, np.random.default_rng(0).random((*x.shape, 4)))] * 2
-        for x in (rows.validation, rows.test)
-    ]
+    parts = cache.Parts(
+        *(
+            ByCriterion(*[problem.part(x, np.random.default_rng(0).random((*x.shape, 4)))] * 2)
+            for x in (rows.validation, rows.test)
+        )
+    )
     entry = cache.Entry(tmp_path, "focal", "0123", said.append)
-    entry.write_parts(*parts)
+    entry.write_parts(parts)
     for one, other in zip(entry.parts(problem), parts, strict=True):
         for a, b in zip(one, other, strict=True):
             np.testing.assert_array_equal(a.scores, b.scores)
@@ -367,12 +377,12 @@ def test_scores_that_are_damaged_or_too_large_are_not_used(tmp_path, monkeypatch
     path.write_bytes(path.read_bytes()[:-50])
     assert entry.parts(problem) is None
     # As scores of other splits are.
-    entry.write_parts(*parts)
+    entry.write_parts(parts)
     assert entry.parts(make_problem(small(), 3)) is None
     assert [line.startswith("the scores of focal cannot be used: ") for line in said] == [True] * 2
     monkeypatch.setattr(cache, "MAX_SCORES", 100)
     other = cache.Entry(tmp_path, "focal", "4567", said.append)
-    other.write_parts(*parts)
+    other.write_parts(parts)
     assert other.parts(problem) is None
 
 
@@ -415,21 +425,37 @@ def test_a_second_run_on_the_same_data_says_so(options, folder, capsys):
 
 def records_of(options):
     return {
-        name: storage.read_json(system_file(options, name))
-        for name in (*compare.REFERENCES, "binary_cross_entropy", "macro_soft_f1", "unbounded_f1")
+        name: storage.read_record(SystemRecord, system_file(options, name))
+        for name in (*tuning.REFERENCES, "binary_cross_entropy", "macro_soft_f1", "unbounded_f1")
     }
 
 
+def read(folder):
+    return storage.read_record(Results, folder / "results.json")
+
+
 def test_what_is_undefined_is_null_and_says_why(options, folder, tmp_path):
-    records = records_of(options)
-    for record in records.values():
-        for parts in record["values"].values():
-            for part in parts.values():
-                part["subset_accuracy"] = part["micro_f1"] = [None] * 3
-                part["macro_f1"][1] = None
-    rows = compare.make_rows(records)
-    results = json.loads((folder / "results.json").read_text())
-    results["rows"] = rows
+    nan = float("nan")
+
+    def without(values):
+        if values is None or "subset_accuracy" not in values:
+            return values
+        first, _, last = values["macro_f1"]
+        nothing = dict.fromkeys(("subset_accuracy", "micro_f1"), (nan,) * 3)
+        return {**values, **nothing, "macro_f1": (first, nan, last)}
+
+    systems_records = {
+        name: dataclasses.replace(
+            record,
+            values={
+                decision: Evaluation(without(of.test), without(of.validation))
+                for decision, of in record.values.items()
+            },
+        )
+        for name, record in records_of(options).items()
+    }
+    rows = make_rows(systems_records)
+    results = dataclasses.replace(read(folder), rows=rows)
     storage.write_json(tmp_path / "results.json", results)
     for row in storage.read_json(tmp_path / "results.json")["rows"]:
         if row["metric"] in ("subset_accuracy", "micro_f1"):
@@ -438,11 +464,11 @@ def test_what_is_undefined_is_null_and_says_why(options, folder, tmp_path):
         elif row["metric"] == "macro_f1":
             assert row["values"][1] is None
             np.testing.assert_allclose(row["mean"], (row["values"][0] + row["values"][2]) / 2)
-    text = report.markdown(results)
+    text = comparison_tables.markdown(results)
     assert "– subset accuracy is undefined: it needs an example whose labels are all known" in text
     assert "nan" not in text
-    figures = plots.all_figures(records)
-    assert "nan" not in report.html(results, {}).replace("nan_", "")
+    figures = comparison_plots.all_figures(systems_records)
+    assert "nan" not in comparison_tables.html(results, {}).replace("nan_", "")
     assert all(figures.values())
 
 
@@ -455,28 +481,36 @@ def test_runs_are_selected_by_what_is_defined():
 
 def shown(results, width):
     console = Console(width=width, record=True, file=io.StringIO())
-    console.print(report.rich_table(results, width), markup=False)
+    console.print(comparison_tables.terminal_table(results, width).rich(), markup=False)
     return console.export_text()
 
 
 def test_the_table_is_whole_at_80_columns_and_best_first(folder):
-    results = json.loads((folder / "results.json").read_text())
+    results = read(folder)
     long = {
         "macro_soft_f1": "micro_cost_sensitive_f_beta",
         "per_label": "block_coordinate_ascent",
     }
-    for row in results["rows"]:
-        row["system"] = long.get(row["system"], row["system"])
-        row["decision"] = long.get(row["decision"], row["decision"])
-    results["dataset"]["name"] = "speed [m/s] [/h]"
+    results = dataclasses.replace(
+        results,
+        rows=tuple(
+            dataclasses.replace(
+                row,
+                system=long.get(row.system, row.system),
+                decision=long.get(row.decision, row.decision),
+            )
+            for row in results.rows
+        ),
+        dataset=dataclasses.replace(results.dataset, name="speed [m/s] [/h]"),
+    )
     narrow, wide = shown(results, 80), shown(results, 140)
     for text in (narrow, wide):
         assert "speed [m/s] [/h]" in " ".join(text.split())
         assert "…" not in text
     means = [
-        np.mean([r["mean"] for r in results["rows"] if (r["system"], r["decision"]) == key
-                 and r["metric"] in report.RANKED_BY])
-        for key in report.best_first(results)
+        np.mean([row.mean for row in results.rows if row.pair == pair
+                 and row.metric in evaluation.RANKED_BY])
+        for pair in comparison_tables.best_first(results)
     ]  # fmt: skip
     assert means == sorted(means, reverse=True)
     # Deviations and what explains them come and go together.
@@ -485,25 +519,26 @@ def test_the_table_is_whole_at_80_columns_and_best_first(folder):
 
 
 def test_many_rows_are_in_the_file(folder):
-    results = json.loads((folder / "results.json").read_text())
-    rows = [r for r in results["rows"] if r["system"] == "macro_soft_f1"]
-    results["rows"] += [{**r, "system": f"more_{i}"} for r in rows for i in range(20)]
-    total = len({(r["system"], r["decision"]) for r in results["rows"]})
+    results = read(folder)
+    rows = [row for row in results.rows if row.system == "macro_soft_f1"]
+    more = [dataclasses.replace(row, system=f"more_{i}") for row in rows for i in range(20)]
+    results = dataclasses.replace(results, rows=(*results.rows, *more))
+    total = len({row.pair for row in results.rows})
     text = shown(results, 140)
     lines = [line for line in text.splitlines() if "±" in line and "deviation" not in line]
-    assert report.SHOWN <= len(lines) <= report.SHOWN + 4
+    assert comparison_tables.SHOWN <= len(lines) <= comparison_tables.SHOWN + 4
     assert f"{total - len(lines)} more rows are in table.md" in " ".join(text.split())
-    for name in (*compare.REFERENCES, systems.BASELINE):
+    for name in (*tuning.REFERENCES, systems.BASELINE):
         assert name in text
-    assert len(report.markdown(results).split("|\n")) > 2 * total
+    assert len(comparison_tables.markdown(results).split("|\n")) > 2 * total
 
 
 def test_lines_of_finished_systems_are_whole():
     long = max(systems.SYSTEMS, key=len)
-    parts = {"test": {metric: [0.5] for metric in report.MAIN_METRICS}}
-    record = {"values": dict.fromkeys(DEFAULT, parts)}
-    header = report.live_header(len(long))
-    lines = report.live_rows(long, record, False, len(long)).splitlines()
+    evaluated = Evaluation(dict.fromkeys(MAIN_METRICS, (0.5,)))
+    record = SystemRecord(long, dict.fromkeys(DEFAULT, evaluated), None, (), 0.0)
+    header = comparison_tables.live_header(len(long))
+    lines = comparison_tables.live_rows(long, record, False, len(long)).splitlines()
     assert {len(line) for line in (header, *lines)} == {len(header)}
     assert len(header) <= 80
     assert lines[0].split() == [long, "fixed", *["0.500"] * 5]

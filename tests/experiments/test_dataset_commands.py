@@ -1,6 +1,5 @@
 """`datasets` and `compare` on a user's file, end to end."""
 
-import dataclasses
 import json
 
 import jax.numpy as jnp
@@ -9,7 +8,9 @@ import pytest
 
 pytest.importorskip("river", reason="the comparison needs the experiments extra")
 
-from experiments import __main__, compare, evaluation, systems, tuning
+from experiments import __main__, evaluation, systems, tuning
+from experiments.comparison import run
+from experiments.comparison.settings import Settings
 from experiments.datasets import Dataset, Options
 from experiments.errors import UserError
 from experiments.problem import dense, make_problem
@@ -137,8 +138,11 @@ def test_missing_labels_decide_nothing(monkeypatch):
             ]
         )
     for one, other in zip(*found, strict=True):
-        assert one[2] == other[2]
-        for a, b in zip((*one[0], *one[1]), (*other[0], *other[1]), strict=True):
+        assert one.selected == other.selected
+        assert one.learning == other.learning
+        for a, b in zip(
+            (*one.validation, *one.test), (*other.validation, *other.test), strict=True
+        ):
             np.testing.assert_array_equal(a.scores, b.scores)
             np.testing.assert_array_equal(a.where, b.where)
             np.testing.assert_array_equal(a.labels & a.where, b.labels & b.where)
@@ -160,21 +164,21 @@ def test_compare_refuses_what_it_cannot_hold():
 
 
 def test_other_data_under_the_same_name_is_not_resumed(table, tmp_path, monkeypatch):
-    options = compare.Compare(dataset=str(table), data=Options(labels=("a", "b", "c")))
+    options = Settings(dataset=str(table), data=Options(labels=("a", "b", "c")))
     seen = []
 
     def stop(*_):
         raise UserError("far enough")
 
-    monkeypatch.setattr(compare, "make_problem", stop)
+    monkeypatch.setattr(run, "make_problem", stop)
     for text in (table.read_text(), table.read_text().replace("train", "test")):
         table.write_text(text)
         with pytest.raises(UserError, match="far enough"):
-            compare.run(dataclasses.replace(options, output=tmp_path / "results"))
+            run.run(options, tmp_path / "results")
         seen.append(len(list((tmp_path / "results" / "weather").iterdir())))
     # The column that changed is not read: the results are of the same data.
     assert seen == [1, 1]
     table.write_text(table.read_text().replace("0.", "1."))
     with pytest.raises(UserError, match="far enough"):
-        compare.run(dataclasses.replace(options, output=tmp_path / "results"))
+        run.run(options, tmp_path / "results")
     assert len(list((tmp_path / "results" / "weather").iterdir())) == 2

@@ -7,9 +7,9 @@ import pytest
 pytest.importorskip("sklearn", reason="the comparison needs the experiments extra")
 
 from experiments import tuning
-from experiments.batches import Source
 from experiments.datasets.dataset import Dataset, fingerprint
 from experiments.problem import make_problem
+from experiments.training.batches import Source
 
 N = 40
 
@@ -47,8 +47,8 @@ def test_zeros_in_the_place_of_what_is_not_known_are_zeros():
     np.testing.assert_array_equal(unknown.scale, zero.scale)
     plan = tuning.Plan(epochs=1, hidden=(4,), batch_size=16, budget=1)
     for found in zip(
-        tuning.reference("logistic_regression", unknown, plan)[1],
-        tuning.reference("logistic_regression", zero, plan)[1],
+        tuning.reference("logistic_regression", unknown, plan).test,
+        tuning.reference("logistic_regression", zero, plan).test,
         strict=True,
     ):
         np.testing.assert_array_equal(*(part.scores for part in found))
@@ -80,6 +80,7 @@ def test_networks_see_what_was_filled_in(monkeypatch):
         tuning.train_system(system, make_problem(d, 2), plan)
         for d in (data("zero", HOLE), data(None, HOLE, 0))
     ]
-    assert found[0][2] == found[1][2]
-    for one, other in zip(found[0][1], found[1][1], strict=True):
+    assert found[0].selected == found[1].selected
+    assert found[0].learning == found[1].learning
+    for one, other in zip(found[0].test, found[1].test, strict=True):
         np.testing.assert_array_equal(one.scores, other.scores)

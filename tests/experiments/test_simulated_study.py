@@ -9,9 +9,13 @@ pytest.importorskip("sklearn", reason="the studies need the experiments extra")
 
 from rich.console import Console
 
+from experiments import storage
 from experiments.errors import UserError
+from experiments.evaluation import ByCriterion
 from experiments.studies import simulated
-from experiments.studies.simulated import SimulatedStudy, distances
+from experiments.studies.simulated import SimulatedStudy
+from experiments.studies.simulated_report import Results, distances
+from experiments.tuning import Trained
 
 LEAST = {
     "simulations": ("base",),
@@ -28,7 +32,8 @@ def noise_instead_of_training(system, problem, plan):
         shape = (*rows.shape, problem.dataset.num_labels)
         return problem.part(rows, np.random.default_rng(0).uniform(size=shape).astype(np.float32))
 
-    return [part(problem.splits.validation)] * 2, [part(problem.splits.test)] * 2, {}
+    validation, test = part(problem.splits.validation), part(problem.splits.test)
+    return Trained(ByCriterion(validation, validation), ByCriterion(test, test))
 
 
 def test_files_are_written_and_a_second_run_trains_nothing(tmp_path, monkeypatch):
@@ -42,7 +47,7 @@ def test_files_are_written_and_a_second_run_trains_nothing(tmp_path, monkeypatch
     for name in ("bayes", "all_positive", "binary_cross_entropy"):
         assert f"| base | {name} |" in table
 
-    below = distances(results["rows"])
+    below = distances(storage.read_record(Results, folder / "results.json").rows)
     # On 60 test rows chance cannot lift noise, or predicting everything, to the optimum.
     assert all((values > 0).all() for f1 in below.values() for values in f1.values())
     assert ("base", "all_positive", "tuned") not in below

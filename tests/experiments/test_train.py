@@ -15,7 +15,14 @@ pytest.importorskip("river", reason="training needs the experiments extra")
 
 import tyro
 
-from experiments import __main__, batches, storage, train, training_log
+from experiments import __main__, records, storage
+from experiments.commands.train import Train
+from experiments.evaluation import Part
+from experiments.reports import training_tables
+from experiments.training import batches, judge, log, loop
+from experiments.training.results import RunResult
+from experiments.training.run import folder_of
+from experiments.training.setup import prepare
 from sigmoidf1_jax import training
 from tests.experiments import check_kill
 from tests.experiments.small_train import OPTIONS, main, registered, small
@@ -34,7 +41,7 @@ def _small_data():
 
 
 def options(*arguments):
-    return tyro.cli(train.Train, args=[*OPTIONS, *EPOCHS, *arguments])
+    return tyro.cli(Train, args=[*OPTIONS, *EPOCHS, *arguments])
 
 
 def run(folder, *arguments):
@@ -43,6 +50,10 @@ def run(folder, *arguments):
 
 def contents(folder, *arguments):
     return check_kill.contents(folder, options(*arguments))
+
+
+def lines_of(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
 
 
 @pytest.fixture(scope="module")
@@ -63,11 +74,11 @@ def test_a_run_leaves_what_it_promises(whole):
     assert set(result["test"]) == {"all_positive", "fixed", "global", "per_label"}
     assert result["config"]["hyper"] == {"smoothing": 0.0}
     assert result["parameters"] == 6 * 8 + 8 + 8 * 4 + 4
-    records = training_log.read(whole / "metrics.jsonl")
-    assert [r["step"] for r in records] == list(range(1, 13))
-    assert [r["step"] for r in records if "validation" in r] == [3, 6, 9, 12]
+    lines = lines_of(whole / "metrics.jsonl")
+    assert [r["step"] for r in lines] == list(range(1, 13))
+    assert [r["step"] for r in lines if "validation" in r] == [3, 6, 9, 12]
     # The best is the one that the metrics on validation say, the first of equals.
-    values = {r["step"]: r["validation"]["micro_f1"] for r in records if "validation" in r}
+    values = {r["step"]: r["validation"]["micro_f1"] for r in lines if "validation" in r}
     assert result["best_step"] == max(values, key=values.get)
     assert result["validation"]["micro_f1"] == max(values.values())
     names = ("precision_recall", "roc", "threshold_curves", "f1_by_frequency", "reliability")
@@ -81,7 +92,7 @@ def test_a_run_leaves_what_it_promises(whole):
 
 
 def test_streamed_metrics_and_test_metrics_are_those_of_the_best_parameters(whole):
-    setup = train.prepare(options())
+    setup = prepare(options())
     like = jax.jit(setup.initial_state, out_shardings=setup.layout())()
     checkpoints = training.Checkpointer(whole, setup.config())
     state, validation = checkpoints.restore_best(like)
@@ -113,14 +124,14 @@ def test_a_killed_run_goes_on_to_the_same_bits(tmp_path, expected):
 
 def interrupt(monkeypatch, step, how):
     """Calls `how` after a step, before its checkpoint."""
-    add = training_log.Log.add
+    add = log.Log.add
 
-    def interrupted(log, number, *arguments):
-        add(log, number, *arguments)
+    def interrupted(self, number, *arguments):
+        add(self, number, *arguments)
         if number == step:
             how()
 
-    monkeypatch.setattr(training_log.Log, "add", interrupted)
+    monkeypatch.setattr(log.Log, "add", interrupted)
 
 
 def test_a_run_interrupted_in_every_way_goes_on_to_the_same_bits(
@@ -233,7 +244,7 @@ def test_an_extended_run_says_what_its_schedule_is_and_a_shorter_one_what_is_don
     assert run(tmp_path, "--epochs", "5") == 0
     line = "extended from 4 to 5 epochs; the cosine schedule is that of 5 epochs from here"
     assert capsys.readouterr().out.splitlines()[0] == line
-    assert len(training_log.read(tmp_path / "metrics.jsonl")) == 15
+    assert len(lines_of(tmp_path / "metrics.jsonl")) == 15
     # What else determines the result may not change, as before.
     assert run(tmp_path, "--epochs", "6", "--schedule", "constant") == 2
     error = capsys.readouterr().err
@@ -243,7 +254,8 @@ def test_an_extended_run_says_what_its_schedule_is_and_a_shorter_one_what_is_don
 
 def test_the_default_folder_is_named_after_all_but_the_length():
     def folder(*arguments):
-        return train._folder(train.prepare(options(*arguments)))
+        chosen = options(*arguments)
+        return folder_of(prepare(chosen), chosen.quick)
 
     assert folder() == folder("--epochs", "9")
     assert folder() != folder("--seed", "1")
@@ -251,22 +263,23 @@ def test_the_default_folder_is_named_after_all_but_the_length():
 
 
 def test_a_record_has_null_where_a_metric_is_undefined(tmp_path, whole):
-    log = training_log.Log(tmp_path, 0)
-    log.add(1, 1, {"loss": jax.numpy.float32(0.5)})
-    log.drain({"micro_f1": 0.5, "hamming_loss": float("nan")})
-    log.close()
-    (record,) = training_log.read(tmp_path / "metrics.jsonl")
+    written = log.Log(tmp_path, 0)
+    written.add(1, 1, dict.fromkeys(("gradient_norm", "loss"), jax.numpy.float32(0.5)))
+    written.drain({"micro_f1": 0.5, "hamming_loss": float("nan")})
+    written.close()
+    (record,) = lines_of(tmp_path / "metrics.jsonl")
     assert record["validation"] == {"micro_f1": 0.5, "hamming_loss": None}
-    train.learning_curve([record], "micro_f1")
+    training_tables.learning_curve(log.read(tmp_path / "metrics.jsonl"), "micro_f1")
     result = json.loads((whole / "result.json").read_text())
     result["test"]["fixed"]["hamming_loss"] = None
-    train._table(result)
+    shown = training_tables.test_table(records.from_json(RunResult, result))
+    assert shown.rows[1][-1] == "-"
     # No positive, nothing predicted, nothing known.
     labels = np.array([[0, 1, 0], [0, 1, 0]], bool)
     where, decided = np.array([[1, 1, 0]] * 2, bool), np.array([[1, 0, 0]] * 2, bool)
-    part = train.Part(labels.astype(np.float32), labels, where)
+    part = Part(labels.astype(np.float32), labels, where)
     nothing = dict.fromkeys(("f1", "precision", "recall"))
-    assert storage.plain(train._of_labels("abc", part, decided)) == [
+    assert records.to_json(judge.of_labels("abc", part, decided)) == [
         {"label": "a", "frequency": 0.0, "f1": 0.0, "precision": 0.0, "recall": None},
         {"label": "b", "frequency": 1.0, "f1": 0.0, "precision": None, "recall": 0.0},
         {"label": "c", "frequency": None, **nothing},
@@ -276,30 +289,30 @@ def test_a_record_has_null_where_a_metric_is_undefined(tmp_path, whole):
 def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_checkpoint(
     tmp_path, monkeypatch, capsys
 ):
-    log = training_log.Log.add
+    add = log.Log.add
 
     def poisoned(self, step, epoch, metrics):
         if step == 8:
             metrics = {**metrics, "loss": jax.numpy.float32(np.nan)}
-        log(self, step, epoch, metrics)
+        add(self, step, epoch, metrics)
 
-    monkeypatch.setattr(training_log.Log, "add", poisoned)
+    monkeypatch.setattr(log.Log, "add", poisoned)
     assert run(tmp_path) == 1
     error = capsys.readouterr().err
     assert error == f"stopped at step 8: loss is nan; step 6 is kept in {tmp_path}\n"
-    assert [r["step"] for r in training_log.read(tmp_path / "metrics.jsonl")] == list(range(1, 8))
+    assert [r["step"] for r in lines_of(tmp_path / "metrics.jsonl")] == list(range(1, 8))
 
 
 def test_a_learning_rate_that_explodes_stops_before_any_bad_checkpoint(tmp_path, capsys):
     assert run(tmp_path, "--learning-rate", "1e38", "--checkpoint-every", "1") == 1
     assert "stopped at step" in capsys.readouterr().err
     for path in (tmp_path / "last").glob("*"):
-        setup = train.prepare(options("--learning-rate", "1e38"))
+        setup = prepare(options("--learning-rate", "1e38"))
         like = jax.jit(setup.initial_state, out_shardings=setup.layout())()
         checkpoints = training.Checkpointer(tmp_path, setup.config())
         state, _ = checkpoints.restore(like)
         checkpoints.close()
-        assert train._finite(state.params), path
+        assert loop.finite(state.params), path
 
 
 def test_a_folder_of_another_run_is_refused_by_its_fields(whole, capsys):
@@ -315,7 +328,7 @@ def test_no_resume_starts_over(whole, tmp_path, capsys):
     shutil.copytree(whole, tmp_path, dirs_exist_ok=True)
     assert run(tmp_path, "--no-resume", "--epochs", "1") == 0
     assert "going on" not in capsys.readouterr().out
-    assert [r["step"] for r in training_log.read(tmp_path / "metrics.jsonl")] == [1, 2, 3]
+    assert [r["step"] for r in lines_of(tmp_path / "metrics.jsonl")] == [1, 2, 3]
     assert {p.name for p in (tmp_path / "last").iterdir()} == {"2", "3"}
 
 
@@ -334,7 +347,7 @@ def test_a_corrupt_last_checkpoint_falls_back_with_a_warning(whole, tmp_path, ex
 
 
 def test_the_state_of_a_loss_is_resumed_too(tmp_path):
-    setup = train.prepare(options("--epochs", "2", "--loss", "average_precision"))
+    setup = prepare(options("--epochs", "2", "--loss", "average_precision"))
     state = jax.jit(setup.initial_state, out_shardings=setup.layout())()
     step = training.data_parallel(setup.step(1), setup.mesh)
     stream = batches.shuffled(
@@ -363,7 +376,7 @@ def test_the_state_of_a_loss_is_resumed_too(tmp_path):
 
 
 def test_every_row_is_used_once_in_an_epoch_and_the_order_changes():
-    setup = train.prepare(options())
+    setup = prepare(options())
     rows = setup.train
     features = np.arange(len(small().features), dtype=np.float32)[:, None]
     source = setup.source._replace(
@@ -385,7 +398,7 @@ def test_every_row_is_used_once_in_an_epoch_and_the_order_changes():
 
 
 def test_global_batches_do_not_depend_on_the_number_of_processes(monkeypatch):
-    setup = train.prepare(options())
+    setup = prepare(options())
 
     def inputs(processes, index):
         monkeypatch.setattr(jax, "process_count", lambda: processes)

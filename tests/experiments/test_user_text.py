@@ -11,11 +11,12 @@ import pytest
 pytest.importorskip("river", reason="the commands need the experiments extra")
 
 from rich.console import Console
-from rich.table import Table
 
-from experiments import __main__, datasets, figures
+from experiments import __main__, datasets
 from experiments.datasets import card_plots
-from experiments.terminal import cell, say
+from experiments.reports import figures
+from experiments.reports.tables import Column, Table
+from experiments.terminal import say
 
 HEADER = "speed [m/s],rate [/h],drama [deprecated],comedy"
 ROWS = ("1.5,2,1,0", "0.5,1,0,1", "1.1,3,1,1", "2.1,3,0,0")
@@ -74,10 +75,7 @@ def test_no_name_is_markup(name):
     file = io.StringIO()
     console = Console(file=file, width=80)
     say(console, name)
-    rows = Table(title=cell(name))
-    rows.add_column()
-    rows.add_row(cell(name))
-    console.print(rows)
+    console.print(Table.of([Column("")], [[name]], title=name).rich("boxed"))
     assert file.getvalue().count(name) == 3
 
 

@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("matplotlib")
 import sigmoidf1_jax as sf
-from experiments import figures, metric_plots
+from experiments.reports import figures, metric_plots
 
 
 def data(examples=80, num_labels=3):

@@ -2,17 +2,20 @@
 
 import collections
 import contextlib
+import dataclasses
 import importlib.util
 import json
 import math
 import pathlib
 import socket
 import time
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import jax
 
-from experiments import storage
+from experiments import records, storage
+from experiments.training.results import StepRecord
 
 # Metrics are fetched this many steps late, so that the device need not wait for the host; nor
 # does the host run further ahead.
@@ -34,7 +37,7 @@ class Log:
 
     def __init__(self, folder: pathlib.Path | None, start: int) -> None:
         self.loss = math.nan
-        self._pending: collections.deque[dict[str, Any]] = collections.deque()
+        self._pending: collections.deque[_Pending] = collections.deque()
         self._file = self._events = None
         if folder is None:
             return
@@ -44,17 +47,17 @@ class Log:
         if importlib.util.find_spec("tensorboardX"):
             self._events = _Events(folder / "tensorboard", start)
 
-    def add(self, step: int, epoch: int, metrics: dict[str, jax.Array]) -> None:
-        """Takes the metrics of a step, still being computed.
+    def add(self, step: int, epoch: int, metrics: Mapping[str, jax.Array]) -> None:
+        """Takes the metrics of a step, loss and gradient norm, still being computed.
 
         Raises:
           FloatingPointError: those of an earlier step are not finite; names the step.
         """
-        self._pending.append({"step": step, "epoch": epoch, **metrics})
+        self._pending.append(_Pending(step, epoch, metrics))
         while len(self._pending) > DELAY:
             self._write(self._fetch())
 
-    def drain(self, validation: dict[str, float] | None = None) -> None:
+    def drain(self, validation: Mapping[str, float] | None = None) -> None:
         """Writes what is pending, with the metrics on validation after the newest step.
 
         Raises:
@@ -62,8 +65,8 @@ class Log:
         """
         while self._pending:
             record = self._fetch()
-            if validation is not None and not self._pending:
-                record["validation"] = validation
+            if not self._pending:
+                record = dataclasses.replace(record, validation=validation)
             self._write(record)
         for file in (self._file, self._events):
             if file is not None:
@@ -76,26 +79,32 @@ class Log:
                 if file is not None:
                     files.callback(file.close)
 
-    def _fetch(self) -> dict[str, Any]:
-        record = self._pending.popleft()
-        for name, value in record.items():
-            if isinstance(value, jax.Array):
-                record[name] = float(value)
-                if not math.isfinite(record[name]):
-                    title = name.replace("_", " ")
-                    raise FloatingPointError(f"step {record['step']}: {title} is {record[name]}")
-        self.loss = record["loss"]
-        return record
+    def _fetch(self) -> StepRecord:
+        step, epoch, metrics = self._pending.popleft()
+        # In the order of their names, as they come out of a compiled step.
+        values = {name: float(metrics[name]) for name in sorted(metrics)}
+        for name, value in values.items():
+            if not math.isfinite(value):
+                raise FloatingPointError(f"step {step}: {name.replace('_', ' ')} is {value}")
+        self.loss = values["loss"]
+        return StepRecord(step, epoch, values["gradient_norm"], values["loss"])
 
-    def _write(self, record: dict[str, Any]) -> None:
+    def _write(self, record: StepRecord) -> None:
         if self._file is not None:
-            self._file.write(json.dumps(storage.plain(record), allow_nan=False) + "\n")
+            self._file.write(json.dumps(records.to_json(record), allow_nan=False) + "\n")
         if self._events is not None:
-            step = record["step"]
-            for name in record.keys() - {"step", "epoch", "validation"}:
-                self._events.add(f"train/{name}", record[name], step)
-            for name, value in record.get("validation", {}).items():
-                self._events.add(f"validation/{name}", value, step)
+            for name, value in (("loss", record.loss), ("gradient_norm", record.gradient_norm)):
+                self._events.add(f"train/{name}", value, record.step)
+            for name, value in (record.validation or {}).items():
+                self._events.add(f"validation/{name}", value, record.step)
+
+
+class _Pending(NamedTuple):
+    """A step whose metrics may still be computed."""
+
+    step: int
+    epoch: int
+    metrics: Mapping[str, jax.Array]
 
 
 class _Events:
@@ -133,9 +142,10 @@ class _Events:
         self._file.write(event.SerializeToString())
 
 
-def read(path: pathlib.Path) -> list[dict[str, Any]]:
+def read(path: pathlib.Path) -> list[StepRecord]:
     """The records of a `metrics.jsonl`."""
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [records.from_json(StepRecord, json.loads(line)) for line in lines]
 
 
 def _lines(path: pathlib.Path, last: int) -> list[str]:

@@ -1,23 +1,20 @@
 """Figures of the comparison, each drawn from the systems' records."""
 
-from typing import Any
-
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.decision_rules import DEFAULT, ORACLE, RULES
+from experiments.comparison.results import Records, decision_names
+from experiments.decision_rules import DEFAULT, GLOBAL, ORACLE, PER_LABEL, UNTUNED
 from experiments.evaluation import CURVE_THRESHOLDS, SELECTION_AVERAGES
-from experiments.figures import png
-from experiments.references import all_positive
-from experiments.report import MAIN_METRICS
+from experiments.reports.figures import png
+from experiments.reports.metric_titles import MAIN_METRICS
 from experiments.significance import mean_and_deviation
-from experiments.storage import numbers
 from experiments.systems import SYSTEMS
+from experiments.tuning import ALL_POSITIVE, LOGISTIC_REGRESSION
 
-Records = dict[str, dict[str, Any]]
-DECISION_MARKERS = {"fixed": "o", "global": "s", "per_label": "^"}
+DECISION_MARKERS = {UNTUNED: "o", GLOBAL: "s", PER_LABEL: "^"}
 
 
 def all_figures(records: Records) -> dict[str, bytes]:
@@ -34,23 +31,24 @@ def all_figures(records: Records) -> dict[str, bytes]:
     return {name: png(figure) for name, figure in drawn.items()}
 
 
-def decision_names(records: Records) -> list[str]:
-    """All decisions of the records, in order."""
-    return [d for d in (*RULES, ORACLE) if any(d in r["values"] for r in records.values())]
-
-
-def _colours(records: Records) -> dict[str, Any]:
+def _colours(records: Records) -> dict[str, tuple[float, float, float, float]]:
     palette = matplotlib.colormaps["tab20"]
     return {name: palette(i % palette.N) for i, name in enumerate(records)}
 
 
-def _grid(number: int, columns: int, size: tuple[float, float], **kwargs: Any) -> Any:
+def _grid(
+    number: int,
+    columns: int,
+    size: tuple[float, float],
+    sharex: bool = False,
+    sharey: bool = False,
+) -> tuple[Figure, list[Axes]]:
     rows = -(-number // columns)
     figure = Figure(figsize=(size[0] * columns, size[1] * rows), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False, **kwargs).ravel()
+    axes = figure.subplots(rows, columns, squeeze=False, sharex=sharex, sharey=sharey).ravel()
     for spare in axes[number:]:
         spare.set_visible(False)
-    return figure, axes[:number]
+    return figure, list(axes[:number])
 
 
 def _legend(figure: Figure, axis: Axes) -> None:
@@ -69,9 +67,9 @@ def summary(records: Records) -> Figure:
             (-0.2, 0, 0.2), DECISION_MARKERS.items(), strict=True
         ):
             shown = [
-                (i, mean_and_deviation(numbers(records[n]["values"][decision]["test"][metric])))
+                (i, mean_and_deviation(records[n].values[decision].test[metric]))
                 for i, n in enumerate(names)
-                if decision in records[n]["values"]
+                if decision in records[n].values
             ]
             axis.errorbar(
                 [mean for _, (mean, _) in shown],
@@ -98,7 +96,7 @@ def threshold_curves(records: Records) -> Figure:
     for i, (axis, average) in enumerate(zip(axes, SELECTION_AVERAGES, strict=True)):
         for name, record in records.items():
             dashed = "-" if name in SYSTEMS else "--"
-            curve = numbers(record["curves"]["f1"])[:, i]
+            curve = record.curves.f1[:, i]
             axis.plot(
                 CURVE_THRESHOLDS, curve, dashed, color=colours[name], label=name, linewidth=1.5
             )
@@ -119,8 +117,9 @@ def decision_heat_maps(records: Records) -> Figure:
         values = np.full((len(names), len(rules)), np.nan)
         for i, name in enumerate(names):
             for j, rule in enumerate(rules):
-                found = records[name]["values"].get(rule, {"test": {}})["test"]
-                values[i, j], _ = mean_and_deviation(numbers(found.get(f"{average}_f1", [])))
+                found = records[name].values.get(rule)
+                if found is not None:
+                    values[i, j], _ = mean_and_deviation(found.test.get(f"{average}_f1", ()))
         axis.imshow(values, cmap="viridis", aspect="auto")
         if np.isnan(values).all():
             axis.set_title(f"{average} F1 on test is undefined", fontsize=10)
@@ -148,14 +147,13 @@ def label_counts(records: Records) -> Figure:
     """Mean predicted number of labels for each true number, at 0.5."""
     figure, axes = _grid(1, 1, (6.5, 5))
     axis, colours = axes[0], _colours(records)
-    some = next(iter(records.values()))["curves"]
-    seen = np.asarray(some["examples"]) > 0
+    seen = next(iter(records.values())).curves.examples > 0
     counts = np.flatnonzero(seen)
     axis.plot(counts, counts, color="black", linewidth=0.8, label="true number")
     for name, record in records.items():
-        if name == all_positive.__name__:
+        if name == ALL_POSITIVE:
             continue  # a horizontal line far above everything else
-        predicted = numbers(record["curves"]["predicted_count"])[seen]
+        predicted = record.curves.predicted_count[seen]
         axis.plot(counts, predicted, "o-", markersize=3, color=colours[name], label=name)
     axis.set(xlabel="true number of labels", ylabel="mean predicted number at 0.5")
     axis.set_title("Does the number of predicted labels follow the true number?", fontsize=11)
@@ -166,14 +164,14 @@ def label_counts(records: Records) -> Figure:
 
 def sorted_scores(records: Records) -> Figure:
     """Each example's scores in descending order: median, quartiles and knee over test examples."""
-    shown = [name for name in records if name in SYSTEMS or name == "logistic_regression"]
+    shown = [name for name in records if name in SYSTEMS or name == LOGISTIC_REGRESSION]
     figure, axes = _grid(len(shown), 3, (3.6, 2.6), sharex=True)
     for axis, name in zip(axes, shown, strict=True):
-        lower, median, upper = numbers(records[name]["curves"]["sorted_scores"])
+        lower, median, upper = records[name].curves.sorted_scores
         ranks = np.arange(1, len(median) + 1)
         axis.fill_between(ranks, lower, upper, alpha=0.3, linewidth=0)
         axis.plot(ranks, median, linewidth=1.5)
-        knee = int(records[name]["curves"]["knee"])
+        knee = int(records[name].curves.knee)
         axis.plot(ranks[knee], median[knee], "o", color="black", markersize=5)
         axis.axhline(0.5, color="grey", linewidth=0.7)
         axis.set_title(f"{name}: knee at rank {knee + 1}", fontsize=9)
@@ -189,16 +187,17 @@ def learning_curves(records: Records) -> Figure:
     """Training loss and mean validation F1 by epoch, of the runs selected at 0.5."""
     figure, axes = _grid(2, 2, (5.5, 4))
     colours = _colours(records)
-    panels: list[tuple[Axes, str, str]] = [
-        (axes[0], "mean_f1", "mean of micro, macro, samples F1 on validation, at 0.5"),
-        (axes[1], "loss", "training loss, relative to the first epoch"),
-    ]
-    for axis, key, title in panels:
-        for name, record in records.items():
-            if "learning" in record:
-                curve = numbers(record["learning"][key])
-                curve = curve / abs(curve[0]) if key == "loss" else curve
+    for name, record in records.items():
+        if record.learning is not None:
+            loss = np.array(record.learning.loss)
+            curves = (np.array(record.learning.mean_f1), loss / abs(loss[0]))
+            for axis, curve in zip(axes, curves, strict=True):
                 axis.plot(np.arange(1, len(curve) + 1), curve, color=colours[name], label=name)
+    titles = (
+        "mean of micro, macro, samples F1 on validation, at 0.5",
+        "training loss, relative to the first epoch",
+    )
+    for axis, title in zip(axes, titles, strict=True):
         axis.set_title(title, fontsize=9)
         axis.set_xlabel("epoch")
         axis.grid(alpha=0.3)

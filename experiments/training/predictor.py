@@ -13,8 +13,8 @@ import numpy.typing as npt
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array
 
-from experiments.batches import Source, in_order
 from experiments.datasets.dataset import Rows
+from experiments.training.batches import Source, in_order
 from sigmoidf1_jax import metrics
 from sigmoidf1_jax.metrics import Stream
 from sigmoidf1_jax.training import TrainState, mode_arguments

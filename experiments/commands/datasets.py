@@ -6,12 +6,12 @@ from typing import Annotated
 
 import tyro
 from rich.console import Console
-from rich.table import Table
 
 from experiments import datasets, storage
 from experiments.datasets import card
 from experiments.datasets.options import Options
-from experiments.terminal import cell, say
+from experiments.reports.tables import Table
+from experiments.terminal import say
 
 DEFAULTS = Options()
 _SHOWN_LABELS = 12
@@ -32,17 +32,12 @@ def list_names() -> None:
 
     Example: python -m experiments datasets list
     """
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for title in ("name", "configurations", "labels describe"):
-        table.add_column(title, overflow="fold")
-    for name in datasets.LOADERS:
-        table.add_row(cell(name), "", "")
+    rows = [(name, "", "") for name in datasets.LOADERS]
     for name, builder in sorted(datasets.builder_classes().items()):
         configurations = [c.name for c in getattr(builder, "BUILDER_CONFIGS", ())]
-        scope = getattr(builder, "SCOPE", "unknown")
-        table.add_row(*map(cell, (name, ", ".join(configurations), scope)))
+        rows.append((name, ", ".join(configurations), getattr(builder, "SCOPE", "unknown")))
     console = Console()
-    console.print(table)
+    console.print(Table.of(("name", "configurations", "labels describe"), rows).rich(gap=2))
     say(
         console,
         f"\nNAME/CONFIGURATION chooses a configuration. As good as a name: {datasets.KINDS}.",
@@ -79,13 +74,10 @@ def describe(
     titles = {figure.replace("_", " "): f"{figure}.png" for figure in figures}
     storage.write_text(folder / "card.md", card.markdown(values, titles))
     console = Console()
-    table = Table(title=cell(dataset.name), box=None, show_header=False, padding=(0, 2, 0, 0))
-    for title, value in card.rows(values):
-        table.add_row(title, cell(value))
     counts = list(values["commonest_labels"].items())[:_SHOWN_LABELS]
     shown = ", ".join(f"{label} {n:,}" for label, n in counts)
-    table.add_row("commonest labels", cell(shown))
-    console.print(table)
+    rows = [*card.rows(values), ("commonest labels", shown)]
+    console.print(Table.of(("", ""), rows, title=dataset.name).rich(gap=2))
     say(console, f"{folder}/card.md, card.json, {', '.join(titles.values())}")
 
 
