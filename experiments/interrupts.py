@@ -10,11 +10,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from types import FrameType
 
 from experiments.errors import Stopped
 
 INTERRUPTED = "interrupted; the same command goes on from what is done"
+Handler = Callable[[int, FrameType | None], object] | int | None
 SIGNALS: tuple[int, ...] = (signal.SIGTERM, signal.SIGINT)
 AT_ONCE = 2.0
 """Seconds for what has nothing to save: compilation, reading, judging."""
@@ -32,9 +33,9 @@ class Stops:
     @contextlib.contextmanager
     def collected(self) -> Iterator[None]:
         """Within this context a first signal is kept in `received`; a second one stops at once."""
-        previous: dict[int, Any] = {}
+        previous: dict[int, Handler] = {}
 
-        def handle(number: int, frame: Any) -> None:
+        def handle(number: int, frame: FrameType | None) -> None:
             self.received.append(number)
             signal.signal(number, previous[number])
 
@@ -121,7 +122,7 @@ def terminable() -> Iterator[None]:
       Stopped: SIGTERM came; exit code 143.
     """
 
-    def stop(number: int, frame: Any) -> None:
+    def stop(number: int, frame: FrameType | None) -> None:
         raise Stopped("stopped by SIGTERM; the same command goes on from what is done", 143)
 
     if threading.current_thread() is not threading.main_thread():

@@ -104,7 +104,7 @@ def _deal(
     return parts[order[:rows]]
 
 
-def _indices(matrix: Any, rows: Numbers) -> Numbers:
+def _indices(matrix: scipy.sparse.csr_array, rows: Numbers) -> Numbers:
     """Column numbers of these rows' entries, with repetitions."""
     starts, ends = matrix.indptr[rows], matrix.indptr[rows + 1]
     lengths = ends - starts
@@ -114,7 +114,7 @@ def _indices(matrix: Any, rows: Numbers) -> Numbers:
 
 def _repair(
     labels: scipy.sparse.csr_array,
-    columns: Any,
+    columns: scipy.sparse.csc_array,
     part: Parts,
     found: Numbers,
     needed: Labels,

@@ -3,19 +3,19 @@
 import dataclasses
 import functools
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
-from jaxtyping import Array
+from jaxtyping import Array, PyTree
 
 import sigmoidf1_jax as sf
 from experiments.tuning_space import Arguments, Labels, System
 from sigmoidf1_jax.averaging import Average
 
 objectives = sf.objectives
+Numbers = Array | np.ndarray
 AVERAGES: tuple[Average, ...] = ("macro", "micro", "samples")
 
 
@@ -58,8 +58,13 @@ class LabelsAndCount(sf.Objective):
     count_weight: float
 
     def statistics(
-        self, logits: Any, labels: Any, *, where: Any = None, weights: Any = None
-    ) -> Any:
+        self,
+        logits: Numbers,
+        labels: Numbers,
+        *,
+        where: Numbers | None = None,
+        weights: Numbers | None = None,
+    ) -> PyTree:
         num_labels = labels.shape[-1]
         return tuple(
             part.statistics(outputs, labels, where=where, weights=weights)
@@ -70,7 +75,7 @@ class LabelsAndCount(sf.Objective):
             )
         )
 
-    def value(self, statistics: Any) -> Array:
+    def value(self, statistics: PyTree) -> Array:
         labels, count = statistics
         entropy = objectives.binary_cross_entropy().value(labels)
         return entropy + self.count_weight * objectives.label_count().value(count)

@@ -2,11 +2,12 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import PyTree
 
 from experiments import evaluation, references
 from experiments.datasets.dataset import Rows
@@ -122,7 +123,13 @@ def train_system(
     def scores(rows: Rows, criterion: int) -> Part:
         chosen = jax.tree.map(lambda x: x[seeds, setting[:, criterion], criterion], trained.params)
 
-        def one_seed(params: Any, rows: Any, shift: Any, scale: Any, fill: Any) -> jax.Array:
+        def one_seed(
+            params: PyTree,
+            rows: jax.Array,
+            shift: jax.Array,
+            scale: jax.Array,
+            fill: jax.Array | None,
+        ) -> jax.Array:
             x = jnp.asarray(data.features)[rows]
             x = x if fill is None else jnp.where(jnp.isnan(x), fill, x)
             options = training.mode_arguments(model, training=False)

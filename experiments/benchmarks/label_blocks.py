@@ -3,7 +3,7 @@
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -51,8 +51,8 @@ class Step(NamedTuple):
     """One step in both forms: functions of features, kernel, and labels or their indices."""
 
     name: str
-    blocks: Callable[..., Any]
-    direct: Callable[..., Any]
+    blocks: Callable[..., object]
+    direct: Callable[..., object]
 
 
 def _steps() -> list[Step]:
@@ -120,7 +120,9 @@ def _blocks_alone(step: Step, data: Sequence[jax.Array]) -> Row:
     return Row(step.name, data[1].shape[1], seconds, megabytes)
 
 
-def _compile(step: Callable[..., Any], data: Sequence[Any]) -> tuple[Callable[..., Any], float]:
+def _compile(
+    step: Callable[..., object], data: Sequence[jax.Array]
+) -> tuple[Callable[..., object], float]:
     """The compiled step, and the temporary megabytes that it takes."""
     compiled = jax.jit(step).lower(*data).compile()
     memory = compiled.memory_analysis()
@@ -129,7 +131,7 @@ def _compile(step: Callable[..., Any], data: Sequence[Any]) -> tuple[Callable[..
     return compiled, memory.temp_size_in_bytes / 1e6
 
 
-def _seconds(function: Callable[..., Any], data: Sequence[Any]) -> float:
+def _seconds(function: Callable[..., object], data: Sequence[jax.Array]) -> float:
     start = time.perf_counter()
     jax.block_until_ready(function(*data))
     return time.perf_counter() - start

@@ -6,16 +6,19 @@ import statistics
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import numpy.typing as npt
 import sklearn.metrics as sk
 
 import sigmoidf1_jax as sf
 from experiments.reports.tables import Column, Table
 
+Numbers = npt.NDArray[Any]
 SHAPES = [(10_000, 100), (100_000, 100), (10_000, 1_000)]
 DENSITY = 0.05
 
@@ -35,13 +38,13 @@ class Contender(NamedTuple):
     """One metric in three libraries; `decided` metrics take decisions instead of scores."""
 
     name: str
-    ours: Callable[..., Any]
-    scikit_learn: Callable[..., Any]
+    ours: Callable[..., object]
+    scikit_learn: Callable[..., object]
     torchmetrics: str | None
     decided: bool = False
 
 
-def _sketched(metric: Callable[..., Any], scores: Any, labels: Any) -> Any:
+def _sketched(metric: Callable[..., jax.Array], scores: jax.Array, labels: jax.Array) -> jax.Array:
     stream = sf.metrics.Stream(metric, scores.shape[-1])
     return stream.compute(stream.update(stream.empty(), scores, labels))
 
@@ -102,7 +105,7 @@ def run(*, quick: bool) -> Iterator[Row]:
     """Times every contender on every shape; each is warmed up (and compiled) first."""
     torch_metrics = _torchmetrics()
     # scikit-learn's and torchmetrics' times repeat between a metric and its sketch: keep them.
-    timed: dict[tuple[Any, tuple[int, int]], float] = {}
+    timed: dict[tuple[object, tuple[int, int]], float] = {}
     for shape in [(2_000, 50)] if quick else SHAPES:
         rng = np.random.default_rng(0)
         labels = rng.random(shape) < DENSITY
@@ -123,7 +126,7 @@ def run(*, quick: bool) -> Iterator[Row]:
             yield Row(c.name, *shape, ours, timed[c.scikit_learn, shape], theirs)
 
 
-def _median(function: Callable[..., Any], arguments: Sequence[Any], repeats: int) -> float:
+def _median(function: Callable[..., object], arguments: Sequence[object], repeats: int) -> float:
     with warnings.catch_warnings():
         # scikit-learn warns about labels without positives.
         warnings.simplefilter("ignore")
@@ -136,14 +139,14 @@ def _median(function: Callable[..., Any], arguments: Sequence[Any], repeats: int
     return statistics.median(seconds)
 
 
-def _torchmetrics() -> Any:
+def _torchmetrics() -> ModuleType | None:
     try:
         return importlib.import_module("torchmetrics.functional.classification")
     except ImportError:
         return None
 
 
-def _torch_time(module: Any, c: Contender, labels: Any, predictions: Any) -> float:
+def _torch_time(module: ModuleType, c: Contender, labels: Numbers, predictions: Numbers) -> float:
     torch = importlib.import_module("torch")
     options = {"thresholds": None} if c.name.startswith(("average", "roc")) else {}
     function = functools.partial(

@@ -4,70 +4,21 @@ Everything here is NumPy's, exact and drawn in seconds, for 1,000 labels too: a 
 less than the compilation of one.
 """
 
-from typing import Any, NamedTuple
-
 import numpy as np
-import numpy.typing as npt
+from jax.typing import ArrayLike
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-Numbers = npt.NDArray[Any]
+from experiments.reports.curves import Curves, Numbers, curves, mask, ratio
 
 MAX_LINES = 50
 """Labels that have a line each; of more there is a band."""
 _POINTS = 201
-_THRESHOLDS = 1000
 
 
-class Curve(NamedTuple):
-    """The scores of positives and of negatives, each ascending: what every curve follows from."""
-
-    positive: Numbers
-    negative: Numbers
-
-    def counts(self, threshold: Numbers) -> tuple[Numbers, Numbers]:
-        """True and false positives of the decisions `score >= threshold`."""
-        tp, fp = (len(x) - np.searchsorted(x, threshold) for x in self)
-        return tp, fp
-
-    def thresholds(self) -> Numbers:
-        """All that matter, from infinity down, or as many of them as can be seen."""
-        chosen = [x[np.linspace(0, len(x) - 1, min(len(x), _THRESHOLDS)).astype(int)] for x in self]
-        return np.append(np.unique(np.concatenate(chosen)), np.inf)[::-1]
-
-    def rates(self) -> tuple[Numbers, Numbers, Numbers]:
-        """False positive rate, recall and precision by threshold; NaN where undefined."""
-        tp, fp = self.counts(self.thresholds())
-        return _ratio(fp, len(self.negative)), _ratio(tp, len(self.positive)), _ratio(tp, tp + fp)
-
-    def f1(self, threshold: Numbers) -> Numbers:
-        """F1 at any thresholds; 0 where there is nothing to find and nothing found."""
-        tp, fp = self.counts(threshold)
-        return 2 * tp / np.maximum(tp + fp + len(self.positive), 1)
-
-    def average_precision(self) -> float:
-        """As `sf.metrics.average_precision`; NaN without positives."""
-        scores, count = np.unique(self.positive, return_counts=True)
-        tp, fp = self.counts(scores)
-        return float(_ratio(np.sum(count * _ratio(tp, tp + fp)), len(self.positive)))
-
-    def roc_auc(self) -> float:
-        """As `sf.metrics.roc_auc`; NaN without positives or without negatives."""
-        below, not_above = (
-            np.sum(np.searchsorted(self.negative, self.positive, side=side))
-            for side in ("left", "right")
-        )
-        return float(_ratio((below + not_above) / 2, len(self.positive) * len(self.negative)))
-
-
-class Curves(NamedTuple):
-    """A curve of each label, and that of all entries pooled."""
-
-    labels: list[Curve]
-    pooled: Curve
-
-
-def all_figures(scores: Any, labels: Any, where: Any, decisions: Any) -> dict[str, Figure]:
+def all_figures(
+    scores: ArrayLike, labels: ArrayLike, where: ArrayLike | None, decisions: ArrayLike
+) -> dict[str, Figure]:
     """Every figure of one evaluation that its scores and labels allow.
 
     Args:
@@ -87,29 +38,17 @@ def all_figures(scores: Any, labels: Any, where: Any, decisions: Any) -> dict[st
         "threshold_curves": threshold_curves(scores, labels, where, of),
         "f1_by_frequency": f1_by_frequency(decisions, labels, where),
     }
-    counted = np.asarray(scores)[_mask(where, labels)]
+    counted = np.asarray(scores)[mask(where, labels)]
     if np.all((counted >= 0) & (counted <= 1)):
         drawn["reliability"] = reliability(scores, labels, where=where)
     return drawn
 
 
-def curves(scores: Any, labels: Any, where: Any = None) -> Curves:
-    """The curves of an evaluation, to be drawn by several figures; as `all_figures`."""
-    labels, where = np.asarray(labels, bool), _mask(where, labels)
-    # A label's scores side by side in memory.
-    columns = np.ascontiguousarray(np.asarray(scores).T)
-    positive, negative = (labels & where).T, (~labels & where).T
-    return Curves(
-        [
-            Curve(*(np.sort(x[known]) for known in (p, n)))
-            for x, p, n in zip(columns, positive, negative, strict=True)
-        ],
-        Curve(*(np.sort(columns[known]) for known in (positive, negative))),
-    )
-
-
 def precision_recall(
-    scores: Any, labels: Any, where: Any = None, of: Curves | None = None
+    scores: ArrayLike,
+    labels: ArrayLike,
+    where: ArrayLike | None = None,
+    of: Curves | None = None,
 ) -> Figure:
     """Precision against recall: each label in grey, all entries pooled in colour."""
     of = of or curves(scores, labels, where)
@@ -123,7 +62,12 @@ def precision_recall(
     return figure
 
 
-def roc(scores: Any, labels: Any, where: Any = None, of: Curves | None = None) -> Figure:
+def roc(
+    scores: ArrayLike,
+    labels: ArrayLike,
+    where: ArrayLike | None = None,
+    of: Curves | None = None,
+) -> Figure:
     """True against false positive rate: each label in grey, all entries pooled in colour."""
     of = of or curves(scores, labels, where)
     figure, axes = _axes("false positive rate", "true positive rate")
@@ -136,7 +80,10 @@ def roc(scores: Any, labels: Any, where: Any = None, of: Curves | None = None) -
 
 
 def threshold_curves(
-    scores: Any, labels: Any, where: Any = None, of: Curves | None = None
+    scores: ArrayLike,
+    labels: ArrayLike,
+    where: ArrayLike | None = None,
+    of: Curves | None = None,
 ) -> Figure:
     """F1 against the threshold on scores: each label in grey, macro and micro in colour."""
     of = of or curves(scores, labels, where)
@@ -155,12 +102,17 @@ def threshold_curves(
     return figure
 
 
-def reliability(probabilities: Any, labels: Any, num_bins: int = 10, where: Any = None) -> Figure:
+def reliability(
+    probabilities: ArrayLike,
+    labels: ArrayLike,
+    num_bins: int = 10,
+    where: ArrayLike | None = None,
+) -> Figure:
     """Observed frequency against predicted probability: each label in grey, pooled in colour."""
     scores, labels, where = (
         np.asarray(probabilities),
         np.asarray(labels, bool),
-        _mask(where, labels),
+        mask(where, labels),
     )
     num_labels = labels.shape[1]
     # What does not count may be NaN, which is in no bin.
@@ -173,31 +125,33 @@ def reliability(probabilities: Any, labels: Any, num_bins: int = 10, where: Any 
 
     count, predicted, true = summed(None), summed(scores[where]), summed(labels[where])
     figure, axes = _axes("predicted probability", "observed frequency")
-    _of_labels(axes, list(zip(_ratio(predicted, count), _ratio(true, count), strict=True)))
+    _of_labels(axes, list(zip(ratio(predicted, count), ratio(true, count), strict=True)))
     pooled = [x.sum(0) for x in (predicted, true, count)]
-    axes.plot(*(_ratio(x, pooled[2]) for x in pooled[:2]), marker="o", label="all labels")
+    axes.plot(*(ratio(x, pooled[2]) for x in pooled[:2]), marker="o", label="all labels")
     axes.plot([0, 1], [0, 1], color="black", linestyle=":")
-    error = _ratio(np.abs(predicted - true).sum(1), count.sum(1))
+    error = ratio(np.abs(predicted - true).sum(1), count.sum(1))
     known = error[~np.isnan(error)]
     axes.set_title(f"macro calibration error {_number(known.mean() if len(known) else np.nan)}")
     axes.legend()
     return figure
 
 
-def f1_by_frequency(decisions: Any, labels: Any, where: Any = None) -> Figure:
+def f1_by_frequency(
+    decisions: ArrayLike, labels: ArrayLike, where: ArrayLike | None = None
+) -> Figure:
     """F1 of each label against the share of examples that carry it, on a logarithmic axis."""
     figure, axes = _axes("label frequency", "F1")
     decided, labels, where = (
         np.asarray(decisions, bool),
         np.asarray(labels, bool),
-        _mask(where, labels),
+        mask(where, labels),
     )
     positive = np.sum(labels & where, 0)
     # A logarithmic axis has no place for 0.
     there = positive > 0
     right, predicted = np.sum(decided & labels & where, 0), np.sum(decided & where, 0)
-    f1 = _ratio(2 * right, positive + predicted)
-    axes.scatter(_ratio(positive, np.sum(where, 0))[there], f1[there], s=12)
+    f1 = ratio(2 * right, positive + predicted)
+    axes.scatter(ratio(positive, np.sum(where, 0))[there], f1[there], s=12)
     axes.set_xscale("log")
     if not there.all():
         axes.set_title(f"without {np.sum(~there):,} labels that no example has", fontsize=10)
@@ -211,10 +165,6 @@ def _axes(x: str, y: str) -> tuple[Figure, Axes]:
     axes.set_xlabel(x)
     axes.set_ylabel(y)
     return figure, axes
-
-
-def _mask(where: Any, labels: Any) -> npt.NDArray[np.bool_]:
-    return np.broadcast_to(True if where is None else np.asarray(where, bool), np.shape(labels))
 
 
 def _of_labels(axes: Axes, lines: list[tuple[Numbers, Numbers]]) -> None:
@@ -240,11 +190,5 @@ def _span(lines: list[tuple[Numbers, Numbers]]) -> tuple[float, float]:
     return (float(x.min()), float(x.max())) if len(x) else (0.0, 1.0)
 
 
-def _ratio(numerator: Any, denominator: Any) -> Numbers:
-    """NaN where there is nothing to divide by."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(numerator, np.float64) / denominator
-
-
-def _number(value: Any) -> str:
+def _number(value: float | np.floating) -> str:
     return f"{value:.3f}" if np.isfinite(value) else "undefined"

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import grain
 import jax
@@ -26,7 +26,7 @@ class Source(NamedTuple):
 
     def read(self, rows: Rows) -> Batch:
         """The examples of these rows; -1 is a row of zeros that does not count."""
-        used: Any = (rows >= 0)[:, None]
+        used = (rows >= 0)[:, None]
         features = self.features[rows]
         if self.fill is not None:
             features = fill_in(features, self.fill)

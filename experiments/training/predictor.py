@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 from collections.abc import Callable
-from typing import Any
 
 import flax.linen as nn
 import jax
@@ -11,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from jaxtyping import Array
+from jaxtyping import Array, PyTree
 
 from experiments.datasets.dataset import Rows
 from experiments.training.batches import Source, in_order
@@ -52,7 +51,7 @@ class Predictor:
     def evaluate(self, state: TrainState, source: Source, rows: Rows) -> dict[str, float]:
         """The metrics of `streams` on these rows, batch by batch."""
         streams = self.streams()
-        sums: Any = jax.device_get({name: stream.empty() for name, stream in streams.items()})
+        sums: PyTree = jax.device_get({name: stream.empty() for name, stream in streams.items()})
         for batch in in_order(source, rows, self._size()):
             sums = self._update(state.params, state.model_state, sums, divide(batch, self.mesh))
         # Sums are on all devices of all processes; their values on any one of them will do.
@@ -74,7 +73,7 @@ class Predictor:
         return -(-self.batch_size // devices) * devices
 
     @functools.partial(jax.jit, static_argnums=0)
-    def _update(self, params: Any, model_state: Any, sums: Any, batch: Any) -> Any:
+    def _update(self, params: PyTree, model_state: PyTree, sums: PyTree, batch: PyTree) -> PyTree:
         scores = self._apply(params, model_state, batch.inputs)
         updated = {
             name: stream.update(sums[name], scores >= 0.5, batch.labels, where=batch.where)
@@ -83,14 +82,14 @@ class Predictor:
         return self._replicated(updated)
 
     @functools.partial(jax.jit, static_argnums=0)
-    def _scores(self, params: Any, model_state: Any, inputs: Any) -> Array:
+    def _scores(self, params: PyTree, model_state: PyTree, inputs: Array) -> Array:
         scores: Array = self._replicated(self._apply(params, model_state, inputs))
         return scores
 
-    def _apply(self, params: Any, model_state: Any, inputs: Any) -> Array:
+    def _apply(self, params: PyTree, model_state: PyTree, inputs: Array) -> Array:
         options = mode_arguments(self.model, training=False)
         variables = {"params": params, **model_state}
         return self.scores(jnp.asarray(self.model.apply(variables, inputs, **options)))
 
-    def _replicated(self, tree: Any) -> Any:
+    def _replicated(self, tree: PyTree) -> PyTree:
         return jax.lax.with_sharding_constraint(tree, NamedSharding(self.mesh, PartitionSpec()))

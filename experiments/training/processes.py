@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from typing import Any
+from types import FrameType
 
 from experiments.errors import UserError
 
@@ -43,7 +43,7 @@ def launch(command: Sequence[str], processes: int) -> int:
         for rank in range(processes)
     ]
 
-    def forward(number: int, _: Any) -> None:
+    def forward(number: int, _: FrameType | None) -> None:
         for process in started:
             if process.poll() is None:
                 process.send_signal(number)

@@ -84,7 +84,7 @@ def prepare(settings: Settings) -> Setup:
     model = models.MLP(num_labels, settings.hidden, num_labels + 1 if system.count_head else 0)
     batch_size = min(settings.batch_size, len(train))
     per_epoch = batches.steps_per_epoch(len(train), batch_size)
-    rate: Any = settings.learning_rate
+    rate: optax.ScalarOrSchedule = settings.learning_rate
     if settings.schedule == "cosine":
         rate = optax.cosine_decay_schedule(rate, per_epoch * settings.epochs)
     optimizer = optax.adamw(rate, weight_decay=settings.weight_decay)

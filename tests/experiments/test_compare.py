@@ -191,7 +191,7 @@ def test_every_loss_gets_the_same_number_of_distinct_settings():
     for system in systems.SYSTEMS.values():
         points = tuning_space.tuning_points(system, 8)
         assert len(points) == len({tuple(p.items()) for p in points}) == 8
-        defaults = {**systems.OPTIMIZER_SPACE, **system.space}
+        defaults = {**tuning_space.OPTIMIZER_SPACE, **system.space}
         assert points[0] == {k: v[0] for k, v in defaults.items()}
 
 
