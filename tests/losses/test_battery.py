@@ -132,7 +132,6 @@ def assert_finite_where_naive_formulas_are_not(case, dtype):
         assert found.dtype == jnp.float32, name
         assert gradient.dtype == dtype, name
         gradient = np.asarray(gradient, np.float32)
-        # A mean over labels that all are left out is NaN by request only.
         assert np.isfinite(np.sum(found)), name
         assert np.isfinite(gradient).all(), name
         assert not gradient[~mask].any(), name
@@ -150,6 +149,20 @@ def assert_finite_where_naive_formulas_are_not(case, dtype):
 @pytest.mark.parametrize("dtype", ["float16", "float32"])
 def test_value_and_gradient_are_finite(case, dtype):
     assert_finite_where_naive_formulas_are_not(case, dtype)
+
+
+# A ratio of logits has no bound on its gradient: unbounded_f1 is out.
+@over([c for c in CASES if c.name != "unbounded_f1"])
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_infinite_logits_are_large_logits(case, dtype):
+    logits, labels = batch(0)
+    logits[1], logits[2, 1], logits[3, 2] = np.inf, -np.inf, np.inf
+    labels[:, 3] = logits[:, 3] > 0
+    found, gradient = run(case, logits, labels, dtype=dtype)
+    gradient = np.asarray(gradient, np.float32)
+    assert np.isfinite(np.sum(found))
+    assert np.isfinite(gradient).all()
+    assert not gradient[~np.isfinite(logits)].any()
 
 
 @one_of_each_kind
