@@ -33,13 +33,13 @@ from experiments import (
 )
 from experiments.commands.compare import Compare
 from experiments.comparison import cache, run
-from experiments.comparison.results import Results, SystemRecord, make_rows
 from experiments.decision_rules import DEFAULT
 from experiments.errors import UserError
 from experiments.evaluation import ByCriterion, Evaluation
 from experiments.problem import make_problem
 from experiments.reports import comparison_plots, comparison_tables
 from experiments.reports.metric_titles import MAIN_METRICS
+from experiments.results.comparison import Results, SystemRecord, make_rows
 
 # One worker for all, so that the comparison runs once.
 pytestmark = pytest.mark.xdist_group("compare")

@@ -1,11 +1,14 @@
 """Imports of experiments go one way: commands, then engines, reports, records and data."""
 
 import ast
+import itertools
 import pathlib
+import re
 
 import pytest
 
-FOLDER = pathlib.Path(__file__).parents[2] / "experiments"
+ROOT = pathlib.Path(__file__).parents[2]
+FOLDER = ROOT / "experiments"
 
 
 def name_of(path):
@@ -56,12 +59,25 @@ def test_imports_have_no_circles():
     assert not graph
 
 
-def test_reports_need_no_engine():
+def layers():
+    """The lines of the README's layout under experiments/: the paths that each names."""
+    layout = (ROOT / "README.md").read_text().split("## Layout")[1]
+    lines = layout.split("experiments/\n")[1].splitlines()
+    listed = itertools.takewhile(lambda line: line.startswith("  "), lines)
+    return [re.findall(r"[\w/]+\.py|\w+/(?= )", line.split("   ")[0] + " ") for line in listed]
+
+
+def test_the_layout_is_what_is_there_and_imports_go_up_in_it():
+    places = {path: i for i, paths in enumerate(layers()) for path in paths}
+    assert all((FOLDER / path).exists() for path in places)
+
+    def place(name):
+        path = str(MODULES[name].relative_to(FOLDER))
+        return places.get(path, places.get(f"{path.partition('/')[0]}/"))
+
     for name in MODULES:
-        if name.startswith("experiments.reports"):
-            engines = {
-                module
-                for module in imports(name, everywhere=True)
-                if module.startswith(("experiments.training.", "experiments.comparison."))
-            }
-            assert {module.rpartition(".")[2] for module in engines} <= {"results"}, name
+        if name in ("experiments", "experiments.benchmarks.__main__"):
+            continue
+        assert place(name) is not None, f"{name} is not in the layout"
+        for imported in imports(name, everywhere=True) - {"experiments"}:
+            assert place(imported) <= place(name), f"{name} imports {imported}"

@@ -12,9 +12,9 @@ import pytest
 pytest.importorskip("jax")
 
 from experiments import records, storage
-from experiments.comparison.results import Pair, Row
 from experiments.errors import UserError
 from experiments.evaluation import ByCriterion
+from experiments.results.comparison import Pair, Row
 
 
 class Size(NamedTuple):
