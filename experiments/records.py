@@ -85,7 +85,7 @@ def _read(kind: Any, value: object, place: str) -> Any:
     if isinstance(origin, type) and issubclass(origin, Mapping):
         found = _checked(value, Mapping, place)
         return {key: _read(arguments[1], x, f"{place}.{key}") for key, x in found.items()}
-    if origin is np.ndarray:
+    if np.ndarray in (origin, kind):
         return _array(value, place)
     parts = _parts(kind)
     if parts is not None:
@@ -100,7 +100,7 @@ def _read(kind: Any, value: object, place: str) -> Any:
         found = _checked(value, list, place)
         return tuple(_read(arguments[0], x, f"{place}[{i}]") for i, x in enumerate(found))
     if kind is float and not isinstance(value, bool):
-        return math.nan if value is None else float(_checked(value, int | float, place))
+        return math.nan if value is None else _checked(value, int | float, place)
     return _checked(value, kind, place)
 
 

@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from experiments import storage
-from experiments.comparison.results import SystemRecord
 from experiments.datasets.dataset import Rows
 from experiments.errors import UserError
 from experiments.evaluation import ByCriterion, Part
 from experiments.problem import Problem
+from experiments.results.comparison import SystemRecord
 
 # Scores above this many bytes are not kept: another decision then trains again.
 MAX_SCORES = 256 * 2**20

@@ -10,15 +10,15 @@ import rich.progress
 from rich.console import Console
 
 from experiments import code, datasets, evaluation, storage
-from experiments.comparison import results
 from experiments.comparison.cache import Entry, Parts
-from experiments.comparison.results import Records, Results, SystemRecord
 from experiments.comparison.settings import Settings
 from experiments.datasets.dataset import fingerprint
 from experiments.decision_rules import DEFAULT, GLOBAL, ORACLE, UNTUNED
 from experiments.evaluation import RANKED_BY, Evaluation, Part
 from experiments.problem import Problem, dense, make_problem
 from experiments.reports import comparison_plots, comparison_tables, figures, metric_plots
+from experiments.results import comparison as results
+from experiments.results.comparison import Records, Results, SystemRecord
 from experiments.summary import describe_split
 from experiments.systems import SYSTEMS
 from experiments.terminal import say

@@ -5,11 +5,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.comparison.results import Records, decision_names
 from experiments.decision_rules import DEFAULT, GLOBAL, ORACLE, PER_LABEL, UNTUNED
 from experiments.evaluation import CURVE_THRESHOLDS, SELECTION_AVERAGES
 from experiments.reports.figures import png
 from experiments.reports.metric_titles import MAIN_METRICS
+from experiments.results.comparison import Records, decision_names
 from experiments.significance import mean_and_deviation
 from experiments.systems import SYSTEMS
 from experiments.tuning import ALL_POSITIVE, LOGISTIC_REGRESSION

@@ -7,11 +7,11 @@ import math
 from collections.abc import Mapping
 
 from experiments import records
-from experiments.comparison.results import Pair, Results, Row, SystemRecord, lower_is_better
 from experiments.decision_rules import DEFAULT, ORACLE
 from experiments.evaluation import RANKED_BY
 from experiments.reports.metric_titles import MAIN_METRICS, MORE_METRICS
 from experiments.reports.tables import UNDEFINED, Column, Table, mean_cell
+from experiments.results.comparison import Pair, Results, Row, SystemRecord, lower_is_better
 from experiments.significance import mean_and_deviation
 from experiments.systems import BASELINE
 from experiments.tuning import REFERENCES

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from experiments.reports.metric_titles import MAIN_METRICS
 from experiments.reports.tables import Column, Table
-from experiments.training.results import RunResult, StepRecord
+from experiments.results.training import RunResult, StepRecord
 
 
 def progress_line(step: int, epoch: int, loss: float, validation: Mapping[str, float]) -> str:

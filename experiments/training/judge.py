@@ -13,9 +13,9 @@ import sigmoidf1_jax as sf
 from experiments import evaluation, storage
 from experiments.decision_rules import GLOBAL, PER_LABEL, UNTUNED
 from experiments.evaluation import ByCriterion, Part
+from experiments.results.training import SCHEMA, LabelResult, RunResult
 from experiments.summary import describe
 from experiments.training.predictor import Predictor
-from experiments.training.results import SCHEMA, LabelResult, RunResult
 from experiments.training.setup import Setup
 from experiments.tuning import ALL_POSITIVE
 from sigmoidf1_jax import decisions

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import jax
 
 from experiments import records, storage
-from experiments.training.results import StepRecord
+from experiments.results.training import StepRecord
 
 # Metrics are fetched this many steps late, so that the device need not wait for the host; nor
 # does the host run further ahead.

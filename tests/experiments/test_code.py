@@ -1,5 +1,7 @@
 """The digest of code: an edit changes it, a comment does not."""
 
+import ast
+
 import pytest
 
 from experiments import code
@@ -37,6 +39,21 @@ def test_all_that_a_system_runs_counts():
     study = code._imported(("experiments.studies.batch_size",))
     assert {"experiments.studies.batch_size", "experiments.tuning"} <= set(study)
     assert code.digest("experiments.tuning") != code.digest("experiments.studies.batch_size")
+
+
+def test_packages_count_where_something_of_theirs_is_imported():
+    def imported(text):
+        return list(code._imports(ast.parse(text)))
+
+    # The table of commands is made by the package; `compare` is a module of its own.
+    assert imported("from experiments.commands import COMMANDS") == ["experiments.commands"]
+    assert imported("from experiments.commands import compare") == ["experiments.commands.compare"]
+    assert "experiments.commands" in code._imported(("experiments.__main__",))
+    for name in ("compare", "train"):
+        found = code._imported((f"experiments.commands.{name}",))
+        assert "experiments.evaluation" in found
+    # Data count by their fingerprint: not with all that could read them.
+    assert "experiments.datasets" not in code._imported(("experiments.studies.batch_size",))
 
 
 def test_an_edit_of_the_package_counts(monkeypatch):

@@ -24,6 +24,7 @@ from experiments import (
     __main__,
     datasets,
     evaluation,
+    records,
     splits,
     storage,
     systems,
@@ -32,13 +33,13 @@ from experiments import (
 )
 from experiments.commands.compare import Compare
 from experiments.comparison import cache, run
-from experiments.comparison.results import Results, SystemRecord, make_rows
 from experiments.decision_rules import DEFAULT
 from experiments.errors import UserError
 from experiments.evaluation import ByCriterion, Evaluation
 from experiments.problem import make_problem
 from experiments.reports import comparison_plots, comparison_tables
 from experiments.reports.metric_titles import MAIN_METRICS
+from experiments.results.comparison import Results, SystemRecord, make_rows
 
 # One worker for all, so that the comparison runs once.
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("compare")]
@@ -102,6 +103,16 @@ def test_results_have_the_promised_shape(folder):
     assert results["dataset"]["lacking"] == []
     assert folder.parent.name == "small"
     assert folder.name == storage.digest({**results["config"], "versions": results["versions"]})
+
+
+def test_records_come_back_from_their_files_as_they_were(options, folder):
+    for kind, path in (
+        (Results, folder / "results.json"),
+        (SystemRecord, system_file(options, "logistic_regression")),
+        (SystemRecord, system_file(options, "macro_soft_f1")),
+    ):
+        record = storage.read_record(kind, path)
+        assert records.to_json(record) == json.loads(path.read_text())
 
 
 def test_reference_rows_are_what_they_say(folder):

@@ -19,8 +19,8 @@ from experiments import __main__, records, storage
 from experiments.commands.train import Train
 from experiments.evaluation import Part
 from experiments.reports import training_tables
+from experiments.results.training import RunResult
 from experiments.training import batches, judge, log, loop
-from experiments.training.results import RunResult
 from experiments.training.run import folder_of
 from experiments.training.setup import prepare
 from sigmoidf1_jax import training
