@@ -90,6 +90,7 @@ def test_mistakes_cost_one_line_and_exit_code_2(table, tmp_path, arguments, mess
     assert [p.name for p in tmp_path.iterdir()] == ["weather.csv"]
 
 
+@pytest.mark.slow
 def test_compare_on_a_table(table, tmp_path):
     command = ["compare", "--dataset", str(table), "--labels", "a", "b", "c", "--split", "part"]
     small = ["--quick", "--losses", "binary_cross_entropy", "--seeds", "2", "--epochs", "2"]
@@ -113,6 +114,7 @@ def test_compare_on_a_table(table, tmp_path):
     np.testing.assert_allclose(found["all_positive"], [expected] * 2, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_missing_labels_decide_nothing(monkeypatch):
     """Whatever stands where a label is missing, scores and selected runs are the same."""
 

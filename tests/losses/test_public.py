@@ -108,6 +108,7 @@ sf.objectives.zlpr(slope=1)  # call-arg
 """
 
 
+@pytest.mark.slow
 def test_a_type_checker_takes_arrays_and_refuses_wrong_keywords(tmp_path, monkeypatch):
     api = pytest.importorskip("mypy.api")
     path = tmp_path / "snippet.py"

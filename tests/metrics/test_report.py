@@ -84,6 +84,7 @@ def test_a_resample_is_worth_repeated_examples():
     assert estimate.low < 0.75 < estimate.high
 
 
+@pytest.mark.slow
 def test_intervals_cover_the_truth_nineteen_times_in_twenty():
     rng = np.random.default_rng(0)
     covered, trials = 0, 60
@@ -115,6 +116,7 @@ def test_the_interval_of_a_nan_is_nan():
         m.report(scores, labels, decisions)
 
 
+@pytest.mark.slow
 def test_padding_does_not_change_the_distribution_of_intervals():
     scores, labels, decisions = data(n=60)
     pad = np.zeros((60, 6), np.float32)

@@ -363,6 +363,7 @@ def sketches(metric, num_bins):
     return lambda *data: dict(zip(AVERAGES, run(*data), strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("metric", EXACT)
 def test_the_exact_area_lies_within_the_bounds_of_the_sketch(metric):
     for seed in range(12):

@@ -244,6 +244,7 @@ def test_one_trace_for_each_shape_and_none_for_other_numbers():
     assert len(traces) == 2 * first
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "objective",
     [sf.objectives.binary_cross_entropy(), sf.objectives.focal(), sf.objectives.soft_f1()]
