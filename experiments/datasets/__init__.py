@@ -5,12 +5,13 @@ import pathlib
 import re
 from collections.abc import Callable
 
-from experiments.datasets.dataset import Dataset, drop_rare_labels, drop_unlabelled
-from experiments.datasets.files import without_compression
+from experiments.datasets.dataset import Dataset
+from experiments.datasets.formats.files import without_compression
 from experiments.datasets.options import Options
-from experiments.datasets.simulated import simulated
-from experiments.datasets.sklearn_multilabel import sklearn_multilabel
-from experiments.datasets.yeast import yeast
+from experiments.datasets.selection import drop_rare_labels, drop_unlabelled
+from experiments.datasets.sources.simulated import simulated
+from experiments.datasets.sources.sklearn_multilabel import sklearn_multilabel
+from experiments.datasets.sources.yeast import yeast
 from experiments.errors import UserError
 
 __all__ = ["HELP", "KINDS", "LOADERS", "Dataset", "Options", "builder_classes", "load", "names"]
@@ -53,7 +54,7 @@ def load(name: str, options: Options | None = None) -> Dataset:
 
 def names() -> list[str]:
     """The data sets that have a name, without importing what makes them."""
-    folder = pathlib.Path(__file__).parent
+    folder = pathlib.Path(__file__).parent / "builders"
     built = (p.parent.name for p in folder.glob("*/*_dataset_builder.py"))
     return sorted({*LOADERS, *built})
 
@@ -79,12 +80,12 @@ def _read(name: str, options: Options) -> Dataset:
         return LOADERS[name]()
     kind, _, rest = name.partition(":")
     if kind == "openml":
-        from experiments.datasets.openml import openml
+        from experiments.datasets.sources.openml import openml
 
         options.refuse_unused(("labels", "negative", "impute"), "OpenML")
         return openml(rest, options)
     if kind == "tfds":
-        from experiments.datasets import tfds
+        from experiments.datasets.sources import tfds
 
         options.refuse_unused(("text_features", "data_dir", "impute"), "TFDS")
         return tfds.from_library(rest, options.data_dir, options.text_features, options.impute)
@@ -92,7 +93,7 @@ def _read(name: str, options: Options) -> Dataset:
     known = builder_classes()
     builder, _, config = name.partition("/")
     if builder in known:
-        from experiments.datasets import tfds
+        from experiments.datasets.sources import tfds
 
         options.refuse_unused(("text_features", "data_dir", "impute"), f"the data set {builder}")
         return tfds.from_class(
@@ -124,7 +125,7 @@ def _two_files(path: pathlib.Path, second: pathlib.Path, options: Options) -> Da
         # Which columns are numbers is read off the training examples alone.
         options_of = dataclasses.replace(options_of, features=train.feature_names)
     test = _file(second, options_of)
-    from experiments.datasets.two_files import joined
+    from experiments.datasets.formats.two_files import joined
 
     sparse = all(kind in _SPARSE for kind in kinds)
     collected = sparse or (
@@ -145,22 +146,22 @@ def _file(path: pathlib.Path, options: Options) -> Dataset:
     # The name becomes a folder's.
     name = re.sub(r"[^\w.-]", "_", stem)
     if path.is_dir() or suffix in _ARFF:
-        from experiments.datasets.arff import arff
+        from experiments.datasets.formats.arff import arff
 
         options.refuse_unused(("labels", "negative", "impute", "test"), "ARFF files")
         return arff(path, name, options)
     if suffix in _TABLES:
-        from experiments.datasets.tables import columns_of, table
+        from experiments.datasets.formats.tables import columns_of, table
 
         options.refuse_unused(columns_of(suffix), f"a {suffix} file")
         return table(path, name, options)
     if suffix == ".npz":
-        from experiments.datasets.arrays import npz
+        from experiments.datasets.formats.arrays import npz
 
         options.refuse_unused(("negative", "impute"), ".npz files")
         return npz(path, name, options)
     if suffix in _SPARSE:
-        from experiments.datasets.svmlight import svmlight
+        from experiments.datasets.formats.svmlight import svmlight
 
         options.refuse_unused(("negative",), "sparse text files")
         return svmlight(path, name, options.negative)

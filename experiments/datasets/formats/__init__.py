@@ -1,0 +1,1 @@
+"""Readers of files: one module a format, and what they share."""
