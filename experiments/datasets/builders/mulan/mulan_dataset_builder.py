@@ -13,6 +13,7 @@ from experiments.datasets.builders.multilabel_builder import Content, Example, M
 from experiments.datasets.builders.raw import Source
 from experiments.datasets.dataset import Rows
 from experiments.datasets.formats import arff
+from experiments.datasets.formats.arff_folder import Part
 from experiments.datasets.formats.xml_labels import read_label_list
 
 _COMMIT = "43f6389095ad71984264db4387a8074b22bc7d4a"
@@ -103,7 +104,7 @@ class Builder(MultilabelBuilder):
         }
         if source.find(*whole) and not source.find(*parts["train"]):
             parts = {"train": whole}
-        files = [arff.Part(self._path(source, *names), part) for part, names in parts.items()]
+        files = [Part(self._path(source, *names), part) for part, names in parts.items()]
         # What is not known stays so: --impute says at reading what takes its place.
         content = arff.read_content(files, lambda _: (label_list, lister), impute="median")
         return Content(
