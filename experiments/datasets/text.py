@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.feature_extraction.text import HashingVectorizer
 
 from experiments.datasets.dataset import check_memory
 
@@ -21,6 +20,9 @@ def bag_of_words(texts: Sequence[str], dimension: int) -> npt.NDArray[np.float32
     Raises:
       UserError: the dense array would be too large.
     """
+    # Imported late: it takes a second, and not all data sets are text.
+    from sklearn.feature_extraction.text import HashingVectorizer
+
     check_memory("the bag of words", len(texts), dimension, itemsize=4)
     vectorizer = HashingVectorizer(
         n_features=dimension, alternate_sign=False, norm=None, dtype=np.float32

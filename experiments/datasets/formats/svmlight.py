@@ -10,6 +10,7 @@ from experiments.datasets.dataset import Dataset, check_memory, label_array
 from experiments.datasets.formats.cells import EXACT
 from experiments.datasets.formats.cells import number as number_in
 from experiments.datasets.formats.files import lines
+from experiments.datasets.options import Options
 from experiments.errors import UserError
 
 _HEADER = re.compile(r"\s*(\d+)\s+(\d+)\s+(\d+)\s*", re.ASCII)
@@ -17,7 +18,7 @@ _WHOLE = re.compile(r"[-+]?\d+", re.ASCII)
 _INDEX = re.compile(r"[-+]?\d{1,18}", re.ASCII)
 
 
-def svmlight(path: pathlib.Path, name: str, negative: str | None = None) -> Dataset:
+def svmlight(path: pathlib.Path, name: str, options: Options) -> Dataset:
     """The data set in a file with lines `label,label index:value index:value`.
 
     A first line of three numbers (examples, features, labels) makes it the extreme-classification
@@ -27,7 +28,7 @@ def svmlight(path: pathlib.Path, name: str, negative: str | None = None) -> Data
     Args:
       path: the file.
       name: the data set's.
-      negative: the label that says that there is none, as -1 in files of two classes.
+      options: `negative` is the label that says that there is none, as -1 in files of two classes.
 
     Raises:
       UserError: a line that cannot be read (named with its file and number), another number of
@@ -47,7 +48,7 @@ def svmlight(path: pathlib.Path, name: str, negative: str | None = None) -> Data
         if not text.strip() and (header is None or len(sets) == header[0]):
             continue
         place = f"{path} line {number}"
-        labels, entries = _line(text, place, negative)
+        labels, entries = _line(text, place, options.negative)
         for index, value in entries:
             rows.append(len(sets))
             indices.append(index)

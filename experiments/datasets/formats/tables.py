@@ -21,13 +21,6 @@ _UNNAMED = re.compile(r"Unnamed: \d+(\.\d+)*|__index_level_\d+__")
 _COUNTERS = ("index", "level_0", "id")
 
 
-def columns_of(suffix: str) -> tuple[str, ...]:
-    """The options that a table of this kind takes."""
-    columns = ("labels", "label_separator", "negative", "features", "impute", "text")
-    delimiter = ("delimiter",) if suffix in (".csv", ".tsv") else ()
-    return (*columns, "text_features", "split", *delimiter)
-
-
 def table(path: pathlib.Path, name: str, options: Options) -> Dataset:
     """The data set in a CSV, TSV, JSON lines or Parquet file.
 
