@@ -2,7 +2,7 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Annotated, Literal
 
 import tyro
@@ -54,18 +54,34 @@ class Options:
             if getattr(self, name) < least:
                 raise UserError(f"{_flag(name)} must be >= {least}, got {getattr(self, name)}")
 
-    def refuse_unused(self, used: Collection[str], kind: str) -> None:
+    def refuse_unused(self, flags: Mapping[str, Collection[str]], kind: str, source: str) -> None:
         """Refuses flags that mean nothing for a kind of source, rather than pass over them.
 
+        Args:
+          flags: fields that each kind of source takes, besides those that all take.
+          kind: one of these kinds.
+          source: what was asked for, for the message.
+
         Raises:
-          UserError: a flag that is not in `used` was given.
+          UserError: a flag that the kind does not take was given.
+
+        Example:
+          >>> flags = {"ARFF": ("labels",), "CSV": ("labels", "text"), "Parquet": ("text",)}
+          >>> Options(text=("plot",)).refuse_unused(flags, "ARFF", "a.arff (ARFF)")
+          Traceback (most recent call last):
+            ...
+          experiments.errors.UserError: --text means nothing for a.arff (ARFF), which takes \
+--labels, --min-label-count, --drop-unlabelled; --text is for CSV, Parquet
         """
         for field in dataclasses.fields(self):
-            always = ("min_label_count", "drop_unlabelled")
-            given = getattr(self, field.name) != field.default
-            if given and field.name not in (*used, *always):
-                can = ", ".join(map(_flag, (*used, *always)))
-                raise UserError(f"{_flag(field.name)} means nothing for {kind}; it takes {can}")
+            taken = (*flags[kind], "min_label_count", "drop_unlabelled")
+            if getattr(self, field.name) == field.default or field.name in taken:
+                continue
+            flag, can = _flag(field.name), ", ".join(map(_flag, taken))
+            others = ", ".join(other for other, fields in flags.items() if field.name in fields)
+            raise UserError(
+                f"{flag} means nothing for {source}, which takes {can}; {flag} is for {others}"
+            )
 
 
 def _flag(name: str) -> str:

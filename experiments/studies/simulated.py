@@ -16,7 +16,7 @@ import sigmoidf1_jax as sf
 from experiments import code, evaluation, storage, tuning
 from experiments.bayes_optimum import bayes_decisions
 from experiments.datasets.dataset import fingerprint
-from experiments.datasets.simulated import Simulation, load_simulated
+from experiments.datasets.sources.simulated import Simulation, load_simulated
 from experiments.decision_rules import GLOBAL, GLOBAL_SAMPLES, PER_LABEL, UNTUNED
 from experiments.errors import UserError
 from experiments.evaluation import SELECTION_AVERAGES

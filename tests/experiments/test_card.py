@@ -9,7 +9,8 @@ import pytest
 pytest.importorskip("sklearn", reason="data sets need the experiments extra")
 
 from experiments.datasets import Dataset, card, card_plots, dataset
-from experiments.datasets.text import bag_of_words, token_ids
+from experiments.datasets.selection import drop_rare_labels, drop_unlabelled
+from experiments.datasets.text import bag_of_words
 from experiments.errors import UserError
 
 LABELS = np.array([[1, 1, 0, 0], [1, 0, 0, 0], [1, 1, 0, 0], [0, 0, 0, 0], [1, 1, 1, 0]], bool)
@@ -140,7 +141,7 @@ def test_shapes_that_do_not_fit_are_refused(changes, message):
 
 
 def test_unlabelled_examples_are_dropped_with_their_parts():
-    data = dataset.drop_unlabelled(SMALL)
+    data = drop_unlabelled(SMALL)
     assert data.labels.tolist() == LABELS[[0, 1, 2, 4]].tolist()
     assert {k: v.tolist() for k, v in data.parts.items()} == {"test": [3], "train": [0, 1, 2]}
 
@@ -170,15 +171,6 @@ def test_text_features_depend_on_a_texts_own_words_only():
         np.log([2, 2, 3]).tolist(), rel=1e-6
     )
     np.testing.assert_array_equal(bag_of_words(texts[1:], 4096), bag[1:])
-    ids = token_ids(texts, 4096, 3)
-    assert ids.dtype == np.int32
-    assert ids[0, 0] == ids[0, 1] != ids[0, 2]
-    assert ids[2].tolist() == [0, 0, 0]
-    assert ids[1].tolist() == [token_ids(["wind"], 4096, 1)[0, 0], 0, 0]
-    assert ids.min() >= 0
-    assert ids.max() < 4096
-    with pytest.raises(ValueError, match="vocabulary_size must be >= 2 and length >= 1"):
-        token_ids(texts, 1, 3)
 
 
 def test_leak_counts_test_rows_that_are_training_rows():
@@ -210,7 +202,7 @@ def test_a_hierarchy_outlives_its_rare_labels_and_is_in_the_card():
     labels = LABELS.copy()
     labels[:, 1] = [1, 0, 0, 0, 0]
     labels[:, 2:] = True
-    kept = dataset.drop_rare_labels(dataclasses.replace(data, labels=labels), 2)
+    kept = drop_rare_labels(dataclasses.replace(data, labels=labels), 2)
     assert kept.label_names == ("a", "c", "d")
     assert kept.hierarchy == ((0, 1), (0, 2))
 

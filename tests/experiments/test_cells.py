@@ -7,8 +7,8 @@ import pytest
 
 pytest.importorskip("sklearn", reason="data sets need the experiments extra")
 
-from experiments.datasets.cells import is_blank, number, truth
-from experiments.datasets.label_lists import label_lists
+from experiments.datasets.formats.cells import is_blank, number, truth
+from experiments.datasets.formats.label_lists import label_lists
 from experiments.errors import UserError
 
 

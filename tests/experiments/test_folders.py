@@ -11,7 +11,7 @@ pytest.importorskip("river", reason="data sets need the experiments extra")
 
 from experiments import datasets
 from experiments.datasets import Options, card
-from experiments.datasets.xml_labels import read_label_list
+from experiments.datasets.formats.xml_labels import read_label_list
 from experiments.errors import UserError
 from tests.conftest import SHARED
 

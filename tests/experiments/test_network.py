@@ -12,7 +12,8 @@ from tensorflow_datasets import core, features
 from tensorflow_datasets.core.download import checksums, download_manager, downloader
 
 from experiments import datasets
-from experiments.datasets import network, raw, tfds
+from experiments.datasets.builders import raw
+from experiments.datasets.sources import network, tfds
 from experiments.errors import UserError
 from tests.experiments.test_tfds import builder_class
 

@@ -10,7 +10,8 @@ import scipy.sparse
 pytest.importorskip("sklearn", reason="data sets need the experiments extra")
 
 from experiments import datasets
-from experiments.datasets import Options, openml
+from experiments.datasets import Options
+from experiments.datasets.sources import openml
 from experiments.errors import UserError
 
 FOUND = {

@@ -15,8 +15,8 @@ import scipy.stats
 pytest.importorskip("sklearn", reason="the data sets need the experiments extra")
 
 from experiments import datasets
-from experiments.datasets.simulated import Simulation, load_simulated, rates, simulate
-from experiments.datasets.sklearn_multilabel import make_multilabel
+from experiments.datasets.sources.simulated import Simulation, load_simulated, rates, simulate
+from experiments.datasets.sources.sklearn_multilabel import make_multilabel
 from experiments.errors import UserError
 
 EXAMPLES = 8000

@@ -9,6 +9,7 @@ from sklearn.datasets import load_svmlight_file
 
 from experiments import datasets
 from experiments.datasets import dataset
+from experiments.datasets.selection import drop_rare_labels
 from experiments.errors import UserError
 
 
@@ -40,7 +41,7 @@ def test_extreme_classification_format(tmp_path):
 def test_many_labels_stay_numbers(tmp_path):
     data = datasets.load(write(tmp_path, "2 1 20000\n19999,5 0:1\n7 0:2\n"))
     assert data.labels.tolist() == [[5, 19999], [7, -1]]
-    kept = dataset.drop_rare_labels(data, 1)
+    kept = drop_rare_labels(data, 1)
     assert kept.label_names == ("5", "7", "19999")
     assert kept.labels.tolist() == [[True, False, True], [False, True, False]]
 

@@ -12,7 +12,7 @@ pytest.importorskip("tensorflow_datasets", reason="data sets need the experiment
 from tensorflow_datasets import core, features
 
 from experiments import datasets
-from experiments.datasets import tfds
+from experiments.datasets.sources import tfds
 from experiments.errors import UserError
 
 # The library's own dependencies warn when they are first used.

@@ -12,7 +12,7 @@ pytest.importorskip("tensorflow_datasets", reason="adapters need the experiments
 
 import tensorflow_datasets as tfds
 
-from experiments.datasets.adapters import ADAPTERS, adapt
+from experiments.datasets.sources.adapters import ADAPTERS, adapt
 from tests.experiments.datasets.building import counts, shared
 
 Text, Image, ClassLabel = tfds.features.Text, tfds.features.Image, tfds.features.ClassLabel

@@ -7,8 +7,8 @@ import zipfile
 import pytest
 
 from tests.experiments.datasets.building import counts, examples, prepare, shared  # isort: skip
-from experiments.datasets.chemical_exposure import chemical_exposure_dataset_builder
-from experiments.datasets.hallmarks_of_cancer import hallmarks_of_cancer_dataset_builder
+from experiments.datasets.builders.chemical_exposure import chemical_exposure_dataset_builder
+from experiments.datasets.builders.hallmarks_of_cancer import hallmarks_of_cancer_dataset_builder
 from experiments.errors import UserError
 
 Hallmarks = hallmarks_of_cancer_dataset_builder.Builder

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.experiments.datasets.building import counts, examples, prepare, shared  # isort: skip
-from experiments.datasets.arxiv_abstracts.arxiv_abstracts_dataset_builder import Builder
+from experiments.datasets.builders.arxiv_abstracts.arxiv_abstracts_dataset_builder import Builder
 from experiments.errors import UserError
 
 FILE = "arxiv-metadata-oai-snapshot.json"

@@ -3,8 +3,8 @@
 import pytest
 
 from tests.experiments.datasets.building import counts, examples, prepare, shared  # isort: skip
-from experiments.datasets import files, raw
-from experiments.datasets.delicious_mil import delicious_mil_dataset_builder as delicious
+from experiments.datasets.builders.delicious_mil import delicious_mil_dataset_builder as delicious
+from experiments.datasets.formats import files
 from experiments.errors import UserError
 
 DATA = "<2> <3> 2 0 0 <1> 1\n<1> <2> 1 1\n"
@@ -74,4 +74,4 @@ def test_the_registered_checksums_are_those_of_the_published_files():
     folder = shared("delicious_mil")
     assert len(delicious.Builder.url_infos) == 7
     for info in delicious.Builder.url_infos.values():
-        assert len(raw.read_bytes(folder / f"{info.filename}.gz")) == info.size
+        assert len(files.read_bytes(folder / f"{info.filename}.gz")) == info.size

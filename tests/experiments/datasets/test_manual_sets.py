@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from tests.experiments.datasets.building import examples, prepare  # isort: skip
-from experiments.datasets.diagnosis_codes import diagnosis_codes_dataset_builder
-from experiments.datasets.holistic_video_understanding import (
+from experiments.datasets.builders.diagnosis_codes import diagnosis_codes_dataset_builder
+from experiments.datasets.builders.holistic_video_understanding import (
     holistic_video_understanding_dataset_builder,
 )
-from experiments.datasets.imaterialist_fashion import imaterialist_fashion_dataset_builder
+from experiments.datasets.builders.imaterialist_fashion import imaterialist_fashion_dataset_builder
 from experiments.errors import UserError
 
 Diagnosis = diagnosis_codes_dataset_builder.Builder

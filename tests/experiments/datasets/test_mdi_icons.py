@@ -10,9 +10,9 @@ import pytest
 pytest.importorskip("matplotlib", reason="icons are drawn with matplotlib")
 
 from tests.experiments.datasets.building import counts, examples, prepare, shared  # isort: skip
-from experiments.datasets import svg_path
-from experiments.datasets.mdi_icons.mdi_icons_dataset_builder import Builder
-from experiments.datasets.svg_path import draw
+from experiments.datasets.builders import svg_path
+from experiments.datasets.builders.mdi_icons.mdi_icons_dataset_builder import Builder
+from experiments.datasets.builders.svg_path import draw
 from experiments.errors import UserError
 
 

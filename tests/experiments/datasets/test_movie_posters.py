@@ -9,8 +9,8 @@ pytest.importorskip("PIL", reason="pictures need Pillow")
 from PIL import Image
 
 from tests.experiments.datasets.building import counts, examples, prepare, shared  # isort: skip
-from experiments.datasets import raw
-from experiments.datasets.movie_posters.movie_posters_dataset_builder import Builder
+from experiments.datasets.builders import raw
+from experiments.datasets.builders.movie_posters.movie_posters_dataset_builder import Builder
 from experiments.errors import UserError
 
 KAGGLE = """imdbId,Imdb Link,Title,IMDB Score,Genre,Poster

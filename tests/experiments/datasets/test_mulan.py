@@ -8,8 +8,9 @@ import pytest
 
 from tests.experiments.datasets.building import counts, examples, prepare, shared  # isort: skip
 from experiments import datasets
-from experiments.datasets import Options, tfds
-from experiments.datasets.mulan.mulan_dataset_builder import Builder
+from experiments.datasets import Options
+from experiments.datasets.builders.mulan.mulan_dataset_builder import Builder
+from experiments.datasets.sources import tfds
 from experiments.errors import UserError
 
 XML = '<labels xmlns="urn:x"><label name="b"/><label name="a"/><label name="never"/></labels>'

@@ -18,7 +18,8 @@ pytest.importorskip("tensorflow_datasets", reason="builders need the experiments
 
 from tensorflow_datasets.core.download import checksums, download_manager
 
-from experiments.datasets import raw
+from experiments.datasets.builders import raw
+from experiments.datasets.formats.files import read_bytes
 from experiments.errors import UserError
 
 
@@ -81,9 +82,9 @@ def test_the_user_s_files_come_first_plain_or_gzipped(tmp_path):
     with pytest.raises(UserError, match=r"manual holds no a.txt; see the page of tiny"):
         tiny.path("a.txt")
     (tmp_path / "manual" / "a.txt.gz").write_bytes(gzip.compress(b"text"))
-    assert raw.read_bytes(tiny.path("a.txt", url="http://nowhere.invalid/a.txt")) == b"text"
+    assert read_bytes(tiny.path("a.txt", url="http://nowhere.invalid/a.txt")) == b"text"
     (tmp_path / "manual" / "tiny" / "a.txt").write_bytes(b"nearer")
-    assert raw.read_bytes(tiny.path("a.txt")) == b"nearer"
+    assert read_bytes(tiny.path("a.txt")) == b"nearer"
 
 
 def archive(path, suffix, size=20_000):
@@ -166,7 +167,7 @@ def test_a_digest_ignores_order_and_sees_names_and_contents():
 
 def test_cells_of_any_length_whatever_else_is_imported(tmp_path):
     (tmp_path / "t.csv").write_text(f"text\n{'word ' * 40_000}\n")
-    code = "import pathlib, sys; from experiments.datasets import raw; "
+    code = "import pathlib, sys; from experiments.datasets.builders import raw; "
     code += "print(len(next(raw.csv_rows(pathlib.Path(sys.argv[1])))[1]['text']))"
     command = [sys.executable, "-c", code, str(tmp_path / "t.csv")]
     # `experiments.datasets` itself does not read tables before it is asked to.

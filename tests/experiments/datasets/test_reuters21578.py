@@ -9,7 +9,7 @@ import tarfile
 import pytest
 
 from tests.experiments.datasets.building import counts, examples, prepare, shared  # isort: skip
-from experiments.datasets.reuters21578.reuters21578_dataset_builder import Builder
+from experiments.datasets.builders.reuters21578.reuters21578_dataset_builder import Builder
 from experiments.errors import UserError
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.experiments.datasets.building import counts, examples, prepare, shared  # isort: skip
-from experiments.datasets.tox21.tox21_dataset_builder import _ASSAYS, Builder
+from experiments.datasets.builders.tox21.tox21_dataset_builder import _ASSAYS, Builder
 from experiments.errors import UserError
 
 HEADER = ",".join((*_ASSAYS, "mol_id", "smiles")) + "\n"

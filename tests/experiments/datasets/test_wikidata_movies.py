@@ -7,7 +7,7 @@ import sqlite3
 import pytest
 
 from tests.experiments.datasets.building import counts, examples, prepare, shared  # isort: skip
-from experiments.datasets.wikidata_movies import wikidata_movies_dataset_builder as movies
+from experiments.datasets.builders.wikidata_movies import wikidata_movies_dataset_builder as movies
 from experiments.errors import UserError
 
 COLUMNS = (

@@ -1,0 +1,1 @@
+"""Where data sets with a name or an address come from."""
