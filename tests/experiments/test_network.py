@@ -64,6 +64,7 @@ def test_raw_files_of_builders(tmp_path, nowhere):
     assert not list((tmp_path / "downloads").rglob("*.tmp.*"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("registered", [True, False])
 def test_data_sets_of_tfds(tmp_path, nowhere, registered):
     address, reason = nowhere

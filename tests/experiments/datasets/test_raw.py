@@ -165,6 +165,7 @@ def test_a_digest_ignores_order_and_sees_names_and_contents():
     assert len({raw.digest(c) for c in ([a], [a, b], [("c", b"1")], [("a", b"3")])}) == 4
 
 
+@pytest.mark.slow
 def test_cells_of_any_length_whatever_else_is_imported(tmp_path):
     (tmp_path / "t.csv").write_text(f"text\n{'word ' * 40_000}\n")
     code = "import pathlib, sys; from experiments.datasets.builders import raw; "
