@@ -18,7 +18,7 @@ from experiments.training import batches
 from experiments.training.batches import Source
 from experiments.training.settings import Settings
 from experiments.tuning_space import System
-from sigmoidf1_jax import models, training
+from sigmoidf1_jax import training
 from sigmoidf1_jax.training import TrainState
 
 
@@ -75,13 +75,13 @@ def prepare(settings: Settings) -> Setup:
     settings.check()
     dataset = dense(datasets.load(settings.dataset, settings.data))
     problem = make_problem(dataset, seeds=1, first=settings.seed)
-    train, validation, test = (rows[0][rows[0] >= 0] for rows in problem.splits)
+    train, validation, test = problem.splits.of_seed(0)
     labels, where = dataset.labels, problem.where
     fill = None if problem.fill is None else problem.fill[0]
     source = Source(dataset.features, labels, where, problem.shift[0], problem.scale[0], fill)
 
     system, num_labels = SYSTEMS[settings.loss], labels.shape[1]
-    model = models.MLP(num_labels, settings.hidden, num_labels + 1 if system.count_head else 0)
+    model = system.network(num_labels, settings.hidden)
     batch_size = min(settings.batch_size, len(train))
     per_epoch = batches.steps_per_epoch(len(train), batch_size)
     rate: optax.ScalarOrSchedule = settings.learning_rate
