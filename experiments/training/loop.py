@@ -58,7 +58,7 @@ def loop(
             epoch_ends = number % setup.per_epoch == 0
             validation = None
             if number == total or (epoch_ends and epoch % settings.evaluate_every == 0):
-                validation = predictor.evaluate(state, setup.source, setup.validation)
+                validation = predictor.evaluate(state, setup.data, setup.validation)
             stop = _stop_signal(number, stops)
             if validation is not None or stop or number % settings.checkpoint_every == 0:
                 # Lines first: those of the steps before a checkpoint are never written again.
