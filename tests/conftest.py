@@ -3,6 +3,8 @@
 import functools
 import os
 import pathlib
+import signal
+import subprocess
 import sys
 
 import pytest
@@ -16,6 +18,10 @@ os.environ.setdefault(
 )
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+
+# A shell's background job ignores Ctrl-C, and so would the processes whose Ctrl-C is tested.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SHARED = pathlib.Path(
     os.environ.get("SIGMOIDF1_SHARED", pathlib.Path(__file__).parents[2] / "shared")
@@ -36,6 +42,21 @@ def goldens():
             return dict(file)
 
     return load
+
+
+@pytest.fixture
+def start():
+    """`start(command, **options)` is a process that does not outlive the test, however it ends."""
+    started = []
+
+    def process(*arguments, **options):
+        started.append(subprocess.Popen(*arguments, **options))
+        return started[-1]
+
+    yield process
+    for one in started:
+        one.kill()
+        one.communicate()
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -564,11 +564,11 @@ def test_progress_moves_within_references():
     assert seen[-1] == 1
 
 
-def test_an_interrupted_run_ends_at_once_and_keeps_what_is_done(tmp_path):
+def test_an_interrupted_run_ends_at_once_and_keeps_what_is_done(tmp_path, start):
     command = [sys.executable, "-m", "experiments", "compare", "--output", str(tmp_path)]
     command += ["--losses", "binary_cross_entropy", "--seeds", "1", "--budget", "1"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(
+    process = start(
         [*command, "--epochs", "1000000"],
         cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip

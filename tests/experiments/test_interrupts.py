@@ -26,20 +26,24 @@ with interrupts.bounded("ended by {}".format, lambda: print("restored")) as stop
 COLLECTED = "stack = stops.collected(); stack.__enter__()"
 
 
-def started(*parts):
-    process = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT % parts],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout.readline() == "ready\n"
-    return process
+@pytest.fixture
+def started(start):
+    def ready(*parts):
+        process = start(
+            [sys.executable, "-c", SCRIPT % parts],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout.readline() == "ready\n"
+        return process
+
+    return ready
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_what_does_not_end_is_ended(number):
+def test_what_does_not_end_is_ended(started, number):
     process = started(COLLECTED, BUSY)
     began = time.monotonic()
     process.send_signal(number)
@@ -50,14 +54,14 @@ def test_what_does_not_end_is_ended(number):
     assert (out, error) == ("restored\n", f"ended by {number.value}\n")
 
 
-def test_what_ends_soon_ends_by_itself():
+def test_what_ends_soon_ends_by_itself(started):
     process = started(COLLECTED, SOON)
     process.send_signal(signal.SIGINT)
     out, error = process.communicate()
     assert (process.returncode, out, error) == (0, "received [2]\n", "")
 
 
-def test_a_second_signal_stops_at_once():
+def test_a_second_signal_stops_at_once(started):
     process = started(
         COLLECTED + "; stops.patience = 60", "[time.sleep(0.01) for _ in range(6000)]"
     )
@@ -70,7 +74,7 @@ def test_a_second_signal_stops_at_once():
     assert "KeyboardInterrupt" in error
 
 
-def test_a_signal_that_is_lost_takes_effect_at_the_end():
+def test_a_signal_that_is_lost_takes_effect_at_the_end(started):
     # As in a callback of the garbage collector, where Python drops the exception.
     lost = "try: time.sleep(60)\n    except KeyboardInterrupt: pass"
     process = started("pass", lost)
