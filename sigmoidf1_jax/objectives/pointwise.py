@@ -7,7 +7,9 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
+from sigmoidf1_jax import _logistic
 from sigmoidf1_jax._inputs import check_hyperparameter, per_label
+from sigmoidf1_jax._logistic import cross_entropy, softplus
 from sigmoidf1_jax._partial import bind
 from sigmoidf1_jax.objectives._means import EntryMean
 
@@ -38,10 +40,13 @@ def _binary_cross_entropy(
     pos_weight: ArrayLike,
     label_smoothing: ArrayLike,
 ) -> Float[Array, "*batch labels"]:
+    unweighted = type(pos_weight) is float and pos_weight == 1
     pos_weight = per_label("pos_weight", pos_weight, logits, low=0.0)
     smoothing = per_label("label_smoothing", label_smoothing, logits, low=0.0, high=1.0)
     labels = (1 - smoothing) * labels + smoothing / 2
-    return pos_weight * labels * jax.nn.softplus(-logits) + (1 - labels) * jax.nn.softplus(logits)
+    if unweighted:
+        return _logistic.binary_cross_entropy(logits, labels)
+    return cross_entropy(logits, pos_weight * labels, 1 - labels)
 
 
 def focal(gamma: ArrayLike = 2.0, alpha: ArrayLike | None = None) -> EntryMean:
@@ -68,14 +73,13 @@ def focal_entropy(logits: Array, labels: Array, gamma: Array) -> Array:
     # labels the log of a mixture that is bounded away from 0.
     is_hard = (labels == 0) | (labels == 1)
     soft = jnp.where(is_hard, 0.5, labels)
-    p = jax.nn.sigmoid(logits)
+    p, q = jax.nn.sigmoid(logits), jax.nn.sigmoid(-logits)
     log_miss = jnp.where(
         is_hard,
-        jax.nn.log_sigmoid((1 - 2 * labels) * logits),
-        jnp.log(p * (1 - soft) + (1 - p) * soft),
+        -softplus((2 * labels - 1) * logits),
+        jnp.log(p * (1 - soft) + q * soft),
     )
-    entropy = labels * jax.nn.softplus(-logits) + (1 - labels) * jax.nn.softplus(logits)
-    return jnp.exp(gamma * log_miss) * entropy
+    return jnp.exp(gamma * log_miss) * _logistic.binary_cross_entropy(logits, labels)
 
 
 def asymmetric(
@@ -108,9 +112,8 @@ def _asymmetric(
     gamma_positive = per_label("gamma_positive", gamma_positive, logits, low=0.0)
     shift = per_label("shift", shift, logits, low=0.0, below=1.0)
     stop = jax.lax.stop_gradient if stop_weight_gradient else lambda weight: weight
-    positive = stop(jnp.exp(gamma_positive * jax.nn.log_sigmoid(-logits))) * jax.nn.softplus(
-        -logits
-    )
+    miss, hit = softplus(-logits), softplus(logits)  # -log p and -log (1 - p)
+    positive = stop(jnp.exp(-gamma_positive * hit)) * miss
     # Without a shift the logs of p and 1 - p come from the logit, exact at any size; with one,
     # 1 - p_m >= m, so its log is finite.
     shifted = shift > 0
@@ -118,8 +121,8 @@ def _asymmetric(
     # Not `excess > 0`, which would take NaN for a negative that costs nothing.
     costs = ~(shifted & (excess <= 0))
     excess = jnp.where(shifted & costs, excess, 0.5)
-    log_p = jnp.where(shifted, jnp.log(excess), jax.nn.log_sigmoid(logits))
-    log_miss = jnp.where(shifted, jnp.log1p(-excess), jax.nn.log_sigmoid(-logits))
+    log_p = jnp.where(shifted, jnp.log(excess), -miss)
+    log_miss = jnp.where(shifted, jnp.log1p(-excess), -hit)
     negative = jnp.where(costs, stop(jnp.exp(gamma_negative * log_p)) * -log_miss, 0)
     return labels * positive + (1 - labels) * negative
 
@@ -139,10 +142,10 @@ def _hill(
     check_hyperparameter("margin", margin)
     check_hyperparameter("height", height)
     lowered = logits - per_label("margin", margin, logits)
-    focus = jnp.exp(per_label("gamma", gamma, logits, low=0.0) * jax.nn.log_sigmoid(-lowered))
+    focus = jnp.exp(-per_label("gamma", gamma, logits, low=0.0) * softplus(lowered))
     p = jax.nn.sigmoid(logits)
     negative = (per_label("height", height, logits) - p) * p * p
-    return labels * focus * jax.nn.softplus(-lowered) + (1 - labels) * negative
+    return labels * focus * softplus(-lowered) + (1 - labels) * negative
 
 
 def hinge() -> EntryMean:
