@@ -35,6 +35,8 @@ def call(method: Callable[..., Any], objective: Any, *arrays: Any, **options: An
     leaves, structure = jax.tree.flatten((objective, arrays, options))
     config: Any = jax.config
     plain = config.jax_disable_jit or config.jax_debug_nans or config.jax_debug_infs
+    # JAX would take a list of numbers for many arrays.
+    plain = plain or any(type(x) in (list, tuple) for x in (*arrays, *options.values()))
     if plain or not all(map(_is_concrete, leaves)) or not _lasts(structure, objective):
         return method(objective, *arrays, **options)
     try:

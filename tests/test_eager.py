@@ -116,6 +116,11 @@ def test_a_score_that_looks_at_values_still_works():
     np.testing.assert_allclose(value, expected, rtol=1e-6)
 
 
+def test_lists_are_read_as_arrays():
+    value = sf.losses.soft_f1(LOGITS.tolist(), LABELS.tolist())
+    np.testing.assert_allclose(value, sf.losses.soft_f1(LOGITS, LABELS), rtol=1e-6)
+
+
 def test_inside_jit_and_grad_a_call_is_part_of_what_is_traced(traces):
     def of_constants(x):
         return x + sf.losses.soft_f1(LOGITS, LABELS)
