@@ -73,7 +73,7 @@ d = sf.decisions
         lambda p: d.f_maximizer().from_counts(d.count_matrix_of_marginals(p)),
         functools.partial(d.per_label_threshold, labels=np.eye(9, 4, dtype=int), folds=3),
         d.knee_curve,
-        lambda p: d.expected_macro_utility(p, p > 0.5),
+        lambda p: d.expected_macro_utility((p > 0.5).astype(np.float32), p),
     ],
     ids=["count_matrix_of_marginals", "from_counts", "folds", "knee_curve", "macro_utility"],
 )
