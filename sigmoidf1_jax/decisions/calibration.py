@@ -334,7 +334,7 @@ def _fit(
         # Before the pooled fit, so that their memory is not taken at once.
         own = _per_label(column, columns)
         columns, own = jax.lax.optimization_barrier((columns, own))
-    flat = [x if x is None else x.ravel() for x in columns]
+    flat: list[Any] = [x if x is None else x.ravel() for x in columns]
     if per_label and column is _isotonic_column:
         pooled = _isotonic_column(*flat, num_knots=s.shape[0])
     else:
@@ -477,8 +477,8 @@ def _isotonic_column(
     keys = integer_keys(s)
     keys = jnp.where(counted, keys, jnp.iinfo(keys.dtype).max)
     # Sorted with what follows their order: an order by itself takes two arrays more.
-    moved = (y,) if weight is None else (y, weight)
-    keys, y, *moved = jax.lax.sort((keys, *moved), num_keys=1)
+    weighted = () if weight is None else (weight,)
+    keys, y, *moved = jax.lax.sort((keys, y, *weighted), num_keys=1)
     m = jnp.sum(counted)
 
     # A stack of blocks: their means, first entries and, if entries do not all weigh 1, weights.

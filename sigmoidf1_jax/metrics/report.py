@@ -210,7 +210,7 @@ def _parts(ranked: Ranking, decided: Decided, ks: tuple[int, ...]) -> _Parts:
         weight,
         example,
         _per_example(ranked, decided, ks, weight.dtype),
-        _order.argsort(*(_order.columns(x) for x in ranked[:3])),  # type: ignore[arg-type]
+        _order.argsort(*(_order.columns(x) for x in ranked[:3])),
         *_nan_of_labels(ranked, decided),
     )
 
@@ -251,11 +251,12 @@ def _per_example(
         )
 
     tiled = _tiles.per_slice(rows, (ranked.unweighted, decided), 0)
+    both: tuple[Ranking | Decided, ...] = (decided, ranked)
     return {
         name: ExampleValues(
             _prepare.with_nan(x.value, prepared, -1).astype(dtype), x.defined, nothing[name]
         )
-        for prepared, values in zip((decided, ranked), tiled, strict=True)
+        for prepared, values in zip(both, tiled, strict=True)
         for name, x in values.items()
     }
 
