@@ -109,6 +109,7 @@ def test_gradients_by_the_map_of_distribution_balanced_are_finite_without_positi
     assert all(np.isfinite(x) for x in jax.tree.leaves(gradient))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "setting", [("jax_numpy_dtype_promotion", "strict"), ("jax_numpy_rank_promotion", "raise")]
 )

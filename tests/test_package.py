@@ -16,6 +16,7 @@ def run(code: str) -> str:
     ).stdout
 
 
+@pytest.mark.slow
 def test_import_initialises_no_device_and_changes_no_config():
     code = """
 import jax

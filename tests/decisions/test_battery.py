@@ -12,7 +12,16 @@ import pytest
 import sigmoidf1_jax as sf
 from tests.decisions.cases import KINDS, RULES, data
 
-rules = pytest.mark.parametrize("rule", RULES, ids=str)
+
+def over(rules):
+    # The inner loop has one of each kind.
+    return pytest.mark.parametrize(
+        "rule",
+        [pytest.param(r, id=str(r), marks=() if r in KINDS else pytest.mark.slow) for r in rules],
+    )
+
+
+rules = over(RULES)
 one_of_each_kind = pytest.mark.parametrize("rule", KINDS, ids=str)
 
 
@@ -79,7 +88,7 @@ def test_nan_and_integer_scores_are_refused_when_deciding(rule):
         fitted(rule)(p)
 
 
-@pytest.mark.parametrize("rule", [r for r in RULES if "where" in r.takes], ids=str)
+@over([r for r in RULES if "where" in r.takes])
 def test_masked_rows_do_not_count_in_the_fit(rule):
     p, labels = data(6, n=27)
     where = np.ones((27, 1), bool)
@@ -97,14 +106,14 @@ FITS = [r for r in RULES if r.fits]
 FITTED = [r for r in FITS if r.name not in ("top_k/density", "lipton_threshold/alone")]
 
 
-@pytest.mark.parametrize("rule", FITTED, ids=str)
+@over(FITTED)
 def test_a_fit_refuses_mismatched_shapes(rule):
     p, labels = data(7)
     with pytest.raises(ValueError, match=r"shape"):
         rule.fit(p, labels[:, :-1])
 
 
-@pytest.mark.parametrize("rule", FITTED, ids=str)
+@over(FITTED)
 def test_a_fit_refuses_nan_scores(rule):
     p, labels = data(7)
     p[2, 2] = np.nan
@@ -112,7 +121,7 @@ def test_a_fit_refuses_nan_scores(rule):
         rule.fit(p, labels)
 
 
-@pytest.mark.parametrize("rule", FITTED, ids=str)
+@over(FITTED)
 def test_a_fit_refuses_soft_labels(rule):
     if rule.name == "knee_threshold":
         pytest.skip("labels serve the fall-back only, which reads them in the global threshold")
@@ -156,7 +165,7 @@ def holds_nan(decision, c):
     return all(np.isnan(x).all() for x in floats) if floats else all(x == 0 for x in leaves)
 
 
-@pytest.mark.parametrize("rule", FITS, ids=str)
+@over(FITS)
 def test_a_nan_that_counts_spoils_a_jitted_fit_and_one_that_does_not_changes_nothing(rule):
     p, labels = data(6, n=27)
     labels = labels.astype(np.float32)
@@ -201,7 +210,7 @@ def test_a_nan_of_one_label_spoils_its_own_threshold_only():
 
 
 # Every dtype with every family of rules: a compilation each.
-@pytest.mark.parametrize("rule", [r for r in FITS if "/" not in r.name], ids=str)
+@over([r for r in FITS if "/" not in r.name])
 def test_a_nan_spoils_a_fit_in_every_dtype(rule):
     for dtype in (jnp.float16, jnp.bfloat16, jnp.float64):
         with jax.enable_x64(True) if dtype == jnp.float64 else contextlib.nullcontext():
@@ -297,7 +306,7 @@ def test_lists_are_taken_and_arrays_without_labels_and_fits_on_one_axis_are_refu
             rule.fit(p[:0], labels[:0])
 
 
-@pytest.mark.parametrize("rule", [r for r in FITS if "weights" in r.takes], ids=str)
+@over([r for r in FITS if "weights" in r.takes])
 def test_integer_weights_are_repetitions(rule):
     if rule.name.endswith("folds"):
         pytest.skip("repetitions of an example fall into different folds")
@@ -340,7 +349,7 @@ BY_ORDER = (
 )
 
 
-@pytest.mark.parametrize("rule", [r for r in RULES if r.name in BY_ORDER], ids=str)
+@over([r for r in RULES if r.name in BY_ORDER])
 def test_a_rule_of_the_order_of_scores_decides_alike_whatever_the_scores(rule):
     p, labels = data(12, n=60, levels=8)
     extreme = EXTREME[np.round(p * 8 - 0.5).astype(int)]

@@ -112,6 +112,7 @@ def test_bad_arguments_raise():
         d.lipton_threshold(p, labels, min_positives=0)
 
 
+@pytest.mark.slow
 def test_goldens_of_the_f_optimal_sets(goldens):
     vectors = goldens("decisions")
     names = [

@@ -44,6 +44,7 @@ def brute(decided, p):
     }
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(POSTERIORS)
 def test_no_decision_beats_it_and_the_expectation_is_the_definition(p):
@@ -59,6 +60,7 @@ def test_no_decision_beats_it_and_the_expectation_is_the_definition(p):
         assert value >= of_all[average].max() - 2e-6
 
 
+@pytest.mark.slow
 def test_it_is_reached_on_labels_that_are_drawn():
     for_p, for_labels = jax.random.split(jax.random.key(0))
     p = jax.random.beta(for_p, 0.5, 1.0, (20_000, 4))

@@ -68,6 +68,7 @@ def test_zeros_in_the_place_of_what_is_not_known_are_zeros():
     assert len({fingerprint(data(impute, HOLE)) for impute in ("zero", "median")}) == 2
 
 
+@pytest.mark.slow
 def test_networks_see_what_was_filled_in(monkeypatch):
     def criteria(scores, labels, where):
         """One threshold where the comparison has twenty: a fraction of the time to compile."""

@@ -36,6 +36,7 @@ def noise_instead_of_training(system, problem, plan):
     return Trained(ByCriterion(validation, validation), ByCriterion(test, test))
 
 
+@pytest.mark.slow
 def test_files_are_written_and_a_second_run_trains_nothing(tmp_path, monkeypatch):
     # Training is tested where it is written.
     monkeypatch.setattr(simulated.tuning, "train_system", noise_instead_of_training)

@@ -23,6 +23,7 @@ def table(tmp_path):
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.xdist_group("study")
 def test_batch_sizes_are_compared_and_the_study_resumes(table, tmp_path, monkeypatch):
     # One variant with state and one without: the others differ in numbers.

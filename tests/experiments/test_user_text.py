@@ -45,6 +45,7 @@ def test_describe_prints_names_unharmed(table, tmp_path, capsys):
     assert "is ready: 40 examples" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_train_prints_names_unharmed(table, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     made = dataclasses.replace(

@@ -30,9 +30,8 @@ def over(cases, slow=()):
     )
 
 
-every_loss, one_of_each_kind = over(CASES), over(KINDS)
-# What only traces, or compiles a program of its own: the inner loop has one of each kind.
-every_loss_in_full = over(CASES, slow=[c for c in CASES if c not in KINDS])
+# The inner loop has one of each kind.
+every_loss, one_of_each_kind = over(CASES, slow=[c for c in CASES if c not in KINDS]), over(KINDS)
 SHAPE = (12, 5)
 
 
@@ -89,7 +88,7 @@ def test_jit_equals_eager_and_the_function_equals_the_objective(case):
     np.testing.assert_allclose(loss, jitted[0], rtol=1e-5)
 
 
-@every_loss_in_full
+@every_loss
 def test_vmap_equals_a_loop(case):
     logits, labels = batch(2, (3, *SHAPE))
     logits = jnp.asarray(logits, jnp.float32)
@@ -255,7 +254,7 @@ def test_labels_of_any_dtype(case):
     assert values[0].tolist() == values[1].tolist() == values[2].tolist()
 
 
-@every_loss_in_full
+@every_loss
 def test_statistics_of_shards_add_up_under_an_axis_name(case):
     logits, labels = batch(10, (4, 3, 5))
     logits = jnp.asarray(logits, jnp.float32)
@@ -267,7 +266,7 @@ def test_statistics_of_shards_add_up_under_an_axis_name(case):
         np.testing.assert_allclose(shard, whole, rtol=1e-5)
 
 
-@every_loss_in_full
+@every_loss
 def test_two_pass_accumulation_is_the_gradient_of_the_whole_batch(case):
     logits, labels = batch(11, (4, 3, 5))
     logits = jnp.asarray(logits, jnp.float32)
@@ -323,7 +322,7 @@ def test_objectives_are_plain_data(case):
     assert shape.shape == jnp.shape(value(case, logits, labels))
 
 
-@every_loss_in_full
+@every_loss
 def test_strict_promotion_of_types_and_ranks_and_the_dtype_of_the_logits(case):
     logits, labels = batch(17)
     where, weights = np.ones((12, 1), bool), np.ones(SHAPE, np.float32)
@@ -343,7 +342,7 @@ def test_strict_promotion_of_types_and_ranks_and_the_dtype_of_the_logits(case):
         assert (found.dtype, gradient.dtype) == (expected, dtype)
 
 
-@every_loss_in_full
+@every_loss
 def test_value_and_gradient_export_with_a_symbolic_batch(case):
     (rows,) = jax.export.symbolic_shape("rows")
     arrays = [

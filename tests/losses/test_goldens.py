@@ -200,6 +200,7 @@ def extras(file, prefix):
     return {n: file[f"{prefix}/{n}"] for n in names if f"{prefix}/{n}" in file}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", ROWS)
 def test_value_and_gradient_equal_the_peers(goldens, key):
     file = goldens("losses")
@@ -230,6 +231,7 @@ def test_value_and_gradient_equal_the_peers(goldens, key):
     assert compared == len(CASE_NAMES) - len(skip)
 
 
+@pytest.mark.slow
 def test_min_max_variables_of_auc_margin_have_the_peers_gradients(goldens):
     file = goldens("losses")
     for case in CASE_NAMES:
@@ -245,6 +247,7 @@ def test_min_max_variables_of_auc_margin_have_the_peers_gradients(goldens):
             )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [1, 2])
 def test_average_precision_has_the_peers_gradient_and_state(goldens, step):
     """The value is another: the peer's is identically 0 on the first step."""

@@ -30,6 +30,7 @@ def test_sigmoid_f1_tends_to_one_minus_f1_of_hard_decisions(average):
         np.testing.assert_allclose(loss, 1 - hard, atol=gap)
 
 
+@pytest.mark.slow
 def test_special_cases_coincide():
     def same(first, second):
         np.testing.assert_allclose(first, second, rtol=1e-5)

@@ -14,7 +14,12 @@ from tests.metrics.cases import CASES, SETS
 
 pytestmark = pytest.mark.xdist_group("metrics_battery")
 
-every_case = pytest.mark.parametrize("case", CASES, ids=str)
+# The inner loop has one case of each function, and no whole report.
+FIRST = {case.function: case for case in reversed(CASES) if case.function != "report"}.values()
+every_case = pytest.mark.parametrize(
+    "case",
+    [pytest.param(c, id=str(c), marks=() if c in FIRST else pytest.mark.slow) for c in CASES],
+)
 # An entry whose label and example keep both classes without it.
 ENTRY, LABEL = (1, 2), 2
 

@@ -35,6 +35,7 @@ def at_k(name):
     return jax.jit(getattr(sf.metrics, name), static_argnames="k")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", AREAS)
 @FAST
 @given(data=labelled(), average=st.sampled_from(AVERAGES))

@@ -23,6 +23,7 @@ def data(n=30, c=6, seed=0):
     return scores, labels, scores > 0.3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["plain", "weights", "zeros", "mask", "one class"])
 def test_every_entry_equals_its_own_function(kind):
     scores, labels, decisions = data()
@@ -155,6 +156,7 @@ def test_mistakes_are_named(options, match):
         m.report(*data(), **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["plain", "weights and mask"])
 def test_values_of_each_label_are_those_of_their_functions(kind):
     scores, labels, decisions = data()

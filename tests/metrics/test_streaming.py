@@ -93,6 +93,7 @@ OTHERS = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("metric", "options"), OTHERS)
 def test_the_other_metrics_add_up_too(metric, options):
     predictions, labels = batches(metric)

@@ -81,6 +81,7 @@ class Dropped(nn.Module):
         return nn.Dense(5)(nn.Dropout(0.5, deterministic=not train)(nn.relu(x)))
 
 
+@pytest.mark.slow
 def test_dropout_and_batch_normalisation_see_the_same_in_both_passes():
     _, part = problem()
     model, objective = Dropped(), sf.objectives.soft_f1()

@@ -93,6 +93,7 @@ def assert_equal(blocked, whole, tolerance):
         np.testing.assert_allclose(got, expected, rtol=0, atol=tolerance * scale)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("objective", OBJECTIVES.values(), ids=OBJECTIVES)
 def test_value_and_gradients_are_those_of_the_direct_form(objective):
     layer, labels = data()
@@ -114,6 +115,7 @@ def test_any_block_size_and_both_kinds_of_labels(block_size, sparse):
 FLOAT32 = 1e-6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "labels"),
     [

@@ -151,6 +151,7 @@ def by_hand(objective, logits, labels, states, **options):
     return value, tuple(after)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("objective", SUMS.values(), ids=SUMS)
 def test_sums_of_objectives_with_and_without_state(objective):
     logits, labels = data(0)
@@ -171,6 +172,7 @@ def test_sums_of_objectives_with_and_without_state(objective):
     tree_allclose(jax.tree.map(lambda x: x[1], over), objective(logits, labels, state, key=KEY))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in SUMS if name != "average precision"])
 def test_sums_with_state_accumulate(name):
     objective, (logits, labels) = SUMS[name], data(0)

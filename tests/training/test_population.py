@@ -50,6 +50,7 @@ def train(**changes):
     )
 
 
+@pytest.mark.slow
 def test_a_run_equals_a_plain_training_loop():
     x, y, split = problem()
     result = train(epochs=1, batch_size=40)

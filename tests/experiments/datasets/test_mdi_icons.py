@@ -79,6 +79,7 @@ def test_broken_packages_are_named(tmp_path):
         examples(Builder, tmp_path)
 
 
+@pytest.mark.slow
 def test_the_published_tags_have_their_counts(tmp_path, monkeypatch):
     """Real names and tags on one drawing, since the folder has pictures and not the SVG."""
     monkeypatch.setattr(svg_path, "draw", lambda data, size: np.zeros((size, size), np.uint8))
