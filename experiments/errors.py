@@ -27,3 +27,28 @@ def listed(names: Sequence[str], most: int = 8) -> str:
     shown = [name if len(name) <= 40 else f"{name[:37]}..." for name in names[:most]]
     more = f" and {len(names) - most:,} more" if len(names) > most else ""
     return ", ".join(shown) + more
+
+
+def flag(name: str) -> str:
+    """The flag of a field of options.
+
+    Example:
+      >>> flag("batch_size")
+      '--batch-size'
+    """
+    return f"--{name.replace('_', '-')}"
+
+
+def check_at_least(options: object, least: int, *names: str) -> None:
+    """Refuses fields of options that hold too small a number, or one in a tuple of numbers.
+
+    Raises:
+      UserError: names the flag, what came and what was expected.
+    """
+    for name in names:
+        given = getattr(options, name)
+        if isinstance(given, tuple):
+            if min(given, default=least) < least:
+                raise UserError(f"{flag(name)} must be sizes >= {least}, got {given}")
+        elif given < least:
+            raise UserError(f"{flag(name)} must be >= {least}, got {given}")

@@ -23,6 +23,10 @@ class Splits(NamedTuple):
     validation: Rows
     test: Rows
 
+    def of_seed(self, seed: int) -> "Splits":
+        """One seed's rows, [n] each, without the padding."""
+        return Splits(*(rows[seed][rows[seed] >= 0] for rows in self))
+
 
 def of_dataset(dataset: Dataset, seeds: int, first: int = 0) -> tuple[Splits, str]:
     """The source's own test examples where it has them, else stratified; and which, in words.

@@ -97,6 +97,8 @@ def _top_of_count(outputs: Array) -> Array:
 SMOOTHING = (0.0, 0.1, 1.0)
 SMOOTH = {"smoothing": SMOOTHING}
 BASELINE = "binary_cross_entropy"
+QUICK_SYSTEMS = (BASELINE, "macro_soft_f1", "sigmoid_f1")
+"""What a try-out trains."""
 
 # Compared by default.
 MAIN_SYSTEMS: dict[str, System] = {

@@ -16,7 +16,7 @@ from experiments.problem import Problem
 from experiments.references import Fit
 from experiments.systems import SYSTEMS
 from experiments.tuning_space import System, settings, tuning_points
-from sigmoidf1_jax import models, training
+from sigmoidf1_jax import training
 
 # Told the share that is done, from 0 to 1.
 Progress = Callable[[float], None]
@@ -98,11 +98,10 @@ def train_system(
     """Trains a system with every setting of the plan's budget, and selects runs on validation."""
     data, splits = problem.dataset, problem.splits
     points = tuning_points(system, plan.budget)
-    train_rows = [rows[rows >= 0] for rows in splits.train]
+    train_rows = [splits.of_seed(seed).train for seed in range(problem.seeds)]
     train_labels = [(data.labels[rows], problem.where[rows]) for rows in train_rows]
     num_labels = data.labels.shape[1]
-    count_outputs = num_labels + 1 if system.count_head else 0
-    model = models.MLP(num_labels, plan.hidden, count_outputs)
+    model = system.network(num_labels, plan.hidden)
     trained = training.population(
         model,
         settings(system, points, train_labels),
@@ -123,19 +122,12 @@ def train_system(
     def scores(rows: Rows, criterion: int) -> Part:
         chosen = jax.tree.map(lambda x: x[seeds, setting[:, criterion], criterion], trained.params)
 
-        def one_seed(
-            params: PyTree,
-            rows: jax.Array,
-            shift: jax.Array,
-            scale: jax.Array,
-            fill: jax.Array | None,
-        ) -> jax.Array:
-            x = jnp.asarray(data.features)[rows]
-            x = x if fill is None else jnp.where(jnp.isnan(x), fill, x)
+        def one_seed(params: PyTree, rows: jax.Array, split: training.Split) -> jax.Array:
+            inputs = split.inputs(jnp.asarray(data.features)[rows])
             options = training.mode_arguments(model, training=False)
-            return system.scores(jnp.asarray(model.apply(params, (x - shift) * scale, **options)))
+            return system.scores(jnp.asarray(model.apply(params, inputs, **options)))
 
-        per_seed = (chosen, rows, problem.shift, problem.scale, problem.fill)
+        per_seed = (chosen, rows, problem.split())
         return problem.part(rows, jax.jit(jax.vmap(one_seed))(*per_seed))
 
     criteria = range(len(ByCriterion._fields))
@@ -196,7 +188,7 @@ def _constant(name: str, problem: Problem, seed: int) -> ByCriterion[Fit]:
         ALL_POSITIVE: references.all_positive,
         LABEL_FREQUENCY: references.label_frequency,
     }[name]
-    train, held_out, unseen = (rows[seed][rows[seed] >= 0] for rows in problem.splits)
+    train, held_out, unseen = problem.splits.of_seed(seed)
     known = problem.dataset.labels[train], problem.where[train]
     fit = Fit(predict(*known, len(held_out)), predict(*known, len(unseen)))
     return ByCriterion(fit, fit)
@@ -213,6 +205,6 @@ def _logistic_regression(
             problem.dataset.labels[rows],
             problem.where[rows],
         )
-        for rows in (part[seed][part[seed] >= 0] for part in problem.splits)
+        for rows in problem.splits.of_seed(seed)
     )
     return references.logistic_regression(train, held_out, unseen.features, plan.budget, fitted)

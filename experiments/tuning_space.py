@@ -12,6 +12,7 @@ import numpy.typing as npt
 from jaxtyping import Array
 
 import sigmoidf1_jax as sf
+from sigmoidf1_jax import models
 from sigmoidf1_jax.training import Setting, stack
 
 Hyper = Mapping[str, tuple[Any, ...]]
@@ -43,6 +44,10 @@ class System:
     scores: Callable[[Array], Array] = jax.nn.sigmoid
     from_labels: Callable[[Labels, Labels], Arguments] = _nothing
     count_head: bool = False
+
+    def network(self, num_labels: int, hidden: Sequence[int]) -> models.MLP:
+        """The network that the loss trains: features -> logits, [rows, num_labels + count head]."""
+        return models.MLP(num_labels, tuple(hidden), num_labels + 1 if self.count_head else 0)
 
 
 # Shared by all systems; the first value of each is the default.

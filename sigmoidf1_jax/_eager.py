@@ -1,4 +1,4 @@
-"""Eager calls as one compiled program: a loss, or its statistics, and the checks of its values.
+"""Eager calls as one compiled program: a loss and the checks of its values together.
 
 Operation by operation an eager call of a loss takes some thirty dispatches, and each check one
 more transfer to the host. Compiled, the checks come back as one flag. What raises them is
@@ -6,16 +6,13 @@ the plain call, which knows the values: it is made again where the flag is down.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
 import numpy as np
 from jax.experimental import checkify
-
-_lasting: dict[Any, bool] = {}
-_MOST = 1024
-"""Structures that are remembered at most."""
 
 # Python code that looks at values: it works operation by operation only.
 _NEEDS_VALUES = (
@@ -28,16 +25,16 @@ _NEEDS_VALUES = (
 def call(method: Callable[..., Any], objective: Any, *arrays: Any, **options: Any) -> Any:
     """`method(objective, *arrays, **options)`, compiled if it is eager and worth it.
 
-    Traced arguments, arrays that span hosts, functions that are made anew for each call, and the
-    configurations that look into a program (`jax_disable_jit`, `jax_debug_nans`) get the plain
-    call.
+    Traced arguments, arrays that span hosts, mapped axes, functions that are made anew for each
+    call, and the configurations that look into a program (`jax_disable_jit`, `jax_debug_nans`)
+    get the plain call.
     """
     leaves, structure = jax.tree.flatten((objective, arrays, options))
     config: Any = jax.config
     plain = config.jax_disable_jit or config.jax_debug_nans or config.jax_debug_infs
     # JAX would take a list of numbers for many arrays.
-    plain = plain or any(type(x) in (list, tuple) for x in (*arrays, *options.values()))
-    if plain or not all(map(_is_concrete, leaves)) or not _lasts(structure, objective):
+    plain = plain or not {list, tuple}.isdisjoint(map(type, (*arrays, *options.values())))
+    if plain or not all(map(_is_concrete, leaves)) or not _lasts(structure):
         return method(objective, *arrays, **options)
     try:
         error, result = _program(method, objective, arrays, options)
@@ -61,15 +58,11 @@ def _is_concrete(x: Any) -> bool:
     return isinstance(x, float | int) or (isinstance(x, np.ndarray) and x.dtype.kind in "biuf")
 
 
-def _lasts(structure: Any, objective: Any) -> bool:
+@functools.lru_cache(maxsize=1024)
+def _lasts(structure: Any) -> bool:
     """Whether an equal structure can come again: one with a lambda may be new at every call."""
-    known = _lasting.get(structure)
-    if known is None:
-        if len(_lasting) >= _MOST:
-            _lasting.clear()
-        known = not any("<" in f.__qualname__ for f in _functions(objective))
-        _lasting[structure] = known
-    return known
+    held = jax.tree.unflatten(structure, range(structure.num_leaves))
+    return not any("<" in f.__qualname__ for f in _functions(held))
 
 
 def _functions(value: Any) -> Iterator[Any]:

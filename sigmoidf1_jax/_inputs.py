@@ -303,23 +303,15 @@ def check_hyperparameter(
 
     `nan` allows NaN as well. Under checkify traced values are checked too.
     """
-    if type(value) is float:
-        # Most are Python's: no arrays, and none of their calls, for those that are fine.
-        inside = (low is None or value >= low) and (high is None or value <= high)
-        inside = inside and (above is None or value > above) and (below is None or value < below)
-        if (inside and math.isfinite(value)) or (nan and math.isnan(value)):
-            return
     traced = isinstance(value, jax.core.Tracer)
-    if not traced and not isinstance(value, jax.Array):
+    if not (traced or isinstance(value, jax.Array) or type(value) is float):
         # As NumPy's: a check of a Python number should not cost a call of XLA.
         value = np.asarray(as_array(value, name) if hasattr(value, "dtype") else value)
         if value.dtype.kind not in "fiub" and not jnp.issubdtype(value.dtype, np.floating):
             raise TypeError(f"{name} must be a number, got {value.dtype}")
-    limits = ((">=", low), ("<=", high), (">", above), ("<", below))
-    bound = " and".join(f" {sign} {limit:g}" for sign, limit in limits if limit is not None)
 
     def ok() -> Any:
-        np_ = np if isinstance(value, np.ndarray) else jnp
+        np_ = jnp if isinstance(value, jax.Array) else np
         inside = np_.isfinite(value)
         if low is not None:
             inside = inside & (value >= low)
@@ -331,6 +323,10 @@ def check_hyperparameter(
             inside = inside & (value < below)
         return np_.all(inside | np_.isnan(value) if nan else inside)
 
+    if type(value) is float and ok():
+        return  # as most are: no message to make, no trace to ask for
+    limits = ((">=", low), ("<=", high), (">", above), ("<", below))
+    bound = " and".join(f" {sign} {limit:g}" for sign, limit in limits if limit is not None)
     given, kind = "" if traced else f", got {value}", "nan or a" if nan else "a finite"
     check_value(ok, value, message=f"{name} must be {kind} number{bound}{given}")
 
@@ -347,7 +343,7 @@ def per_label(name: str, value: Any, like: Array, **limits: Any) -> Array:
     """
     if limits:
         check_hyperparameter(name, value, **limits)
-    value = jnp.asarray(value if type(value) is float else as_array(value, name), like.dtype)
+    value = jnp.asarray(as_array(value, name), like.dtype)
     if value.shape not in ((), like.shape[-1:]):
         raise ValueError(
             f"{name} must be a scalar or have shape [num_labels] = {like.shape[-1:]}, "

@@ -42,9 +42,7 @@ def bind(function: Callable[..., Any], **hyper: Any) -> Partial:
     """Binds keyword hyperparameters: strings, bools, None and functions become static."""
     parameters, choices = {}, []
     for name, value in hyper.items():
-        if type(value) is float:  # as `number` would leave it
-            parameters[name] = value
-        elif is_choice(value):
+        if is_choice(value):
             choices.append((name, value))
         else:
             parameters[name] = number(value)

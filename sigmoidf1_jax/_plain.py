@@ -45,7 +45,11 @@ class Plain:
 
 def is_choice(value: Any) -> bool:
     """Whether a value is static: a choice, not a number or something that holds numbers."""
-    return value is None or isinstance(value, str | bool) or is_plain_callable(value)
+    return (
+        value is None
+        or isinstance(value, str | bool)
+        or (callable(value) and is_plain_callable(value))
+    )
 
 
 def is_plain_callable(value: Any) -> bool:

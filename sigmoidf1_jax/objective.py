@@ -150,10 +150,8 @@ class Objective(AnyObjective):
           ValueError, TypeError: see `losses`; shapes and dtypes at trace time, values (NaN,
             labels outside [0, 1], negative weights) on concrete arrays or under checkify.
         """
-        if axis_name is not None:
-            statistics = self.statistics(logits, labels, where=where, weights=weights)
-            return self.value(jax.lax.psum(statistics, axis_name))
-        return _eager.call(_loss, self, logits, labels, where=where, weights=weights)
+        data: Any = {"where": where, "weights": weights, "axis_name": axis_name}
+        return _eager.call(_loss, self, logits, labels, None, **data)[0]
 
     def advance(self, statistics: Statistics, state: State, **extra: Any) -> tuple[Array, None]:
         """`value`, and no state."""
@@ -243,11 +241,8 @@ class StatefulObjective(AnyObjective):
         **extra: Any,
     ) -> tuple[Array, State]:
         """The loss of the batch (of the global batch with `axis_name`) and the next state."""
-        if axis_name is not None:
-            statistics = self.statistics(logits, labels, where=where, weights=weights)
-            return self.advance(jax.lax.psum(statistics, axis_name), state, **extra)
-        data: Any = {"where": where, "weights": weights}
-        return _eager.call(_stateful_loss, self, logits, labels, state, **data, **extra)
+        data: Any = {"where": where, "weights": weights, "axis_name": axis_name}
+        return _eager.call(_loss, self, logits, labels, state, **data, **extra)
 
     def advance(self, statistics: Statistics, state: State, **extra: Any) -> tuple[Array, State]:
         """`value`, with a state that takes in no NaN and lets no gradient through.
@@ -291,21 +286,20 @@ class StatefulObjective(AnyObjective):
         return _stateful_sum(other, self)
 
 
-def _loss(objective: Objective, logits: Any, labels: Any, **data: Any) -> Array:
-    return objective.value(objective.statistics(logits, labels, **data))
-
-
-def _stateful_loss(
-    objective: StatefulObjective,
-    logits: Any,
-    labels: Any,
+def _loss(
+    objective: AnyObjective,
+    logits: Logits,
+    labels: Labels,
     state: State,
     *,
-    where: Any,
-    weights: Any,
+    where: Where,
+    weights: Weights,
+    axis_name: AxisName | None,
     **extra: Any,
 ) -> tuple[Array, State]:
     statistics = objective.statistics(logits, labels, where=where, weights=weights)
+    if axis_name is not None:
+        statistics = jax.lax.psum(statistics, axis_name)
     return objective.advance(statistics, state, **extra)
 
 

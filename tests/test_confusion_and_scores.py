@@ -42,6 +42,7 @@ def test_hand_computed_scores(score, expected):
     np.testing.assert_allclose(score(HAND), expected, rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("zero_division", [0.0, 1.0, np.nan])
 @pytest.mark.parametrize(
     "name",
@@ -59,6 +60,7 @@ def test_smoothing_is_a_pseudo_count():
     np.testing.assert_allclose(sf.scores.recall(HAND, smoothing=0.5), 1.7 / 2.5, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_hard_counts_are_exact_integers_beyond_float32():
     decisions = jnp.ones((2**24 + 1, 1), bool)
     counts = sf.confusion(decisions, decisions)

@@ -28,6 +28,7 @@ def traces(monkeypatch):
     return count
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "loss", [sf.losses.sigmoid_f1, sf.losses.focal, sf.losses.zlpr], ids=lambda f: f.__name__
 )
@@ -69,6 +70,7 @@ def test_a_call_passes_few_frames():
     assert 0 < len(frames) <= 45, frames
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -88,6 +90,7 @@ def test_values_are_checked_eagerly_and_under_checkify(change, message):
         error.throw()
 
 
+@pytest.mark.slow
 def test_shares_in_the_place_of_frequencies_are_refused_by_both():
     frequency = jnp.asarray([0.2, 0.3, 1.0])
     with pytest.raises(ValueError, match="not shares"):
@@ -110,17 +113,20 @@ def _looks_at_values(counts):
     return counts.tp / (counts.tp + counts.fp + counts.fn)
 
 
+@pytest.mark.slow
 def test_a_score_that_looks_at_values_still_works():
     value = sf.losses.from_score(LOGITS, LABELS, _looks_at_values)
     expected = sf.losses.jaccard(LOGITS, LABELS)
     np.testing.assert_allclose(value, expected, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_lists_are_read_as_arrays():
     value = sf.losses.soft_f1(LOGITS.tolist(), LABELS.tolist())
     np.testing.assert_allclose(value, sf.losses.soft_f1(LOGITS, LABELS), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_inside_jit_and_grad_a_call_is_part_of_what_is_traced(traces):
     def of_constants(x):
         return x + sf.losses.soft_f1(LOGITS, LABELS)

@@ -37,6 +37,7 @@ def of_concrete(name):
     return FUNCTIONS[name](LOGITS, LABELS, WHERE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FUNCTIONS)
 @pytest.mark.parametrize("traced", [(0,), (1,), (2,), (0, 1), (0, 2), (1, 2)], ids=str)
 def test_any_argument_may_be_traced_beside_concrete_ones(name, traced):
@@ -72,6 +73,7 @@ def test_integer_decisions_behind_the_mask_are_not_looked_at():
         sf.confusion(decisions, LABELS)
 
 
+@pytest.mark.slow
 def test_right_infinite_logits_cost_nothing():
     logits = jnp.where(LABELS == 1, jnp.inf, -jnp.inf)
     for name in ("binary_cross_entropy", "focal", "asymmetric", "hinge", "squared_hinge"):
@@ -86,6 +88,7 @@ def test_tencent_refuses_labels_that_are_neither_unknown_nor_in_range():
             loss(LOGITS, np.where(WHERE, LABELS, wrong), state, key=jax.random.key(0))
 
 
+@pytest.mark.slow
 def test_sparse_indices_of_small_integers_and_of_no_positives():
     logits = np.linspace(-1, 1, 600, dtype=np.float32).reshape(2, 300)
     indices = np.array([[3, -1], [100, 7]])
@@ -103,6 +106,7 @@ def test_a_number_for_zero_division_does_not_widen_the_result():
             assert score(counts, zero_division=np.float64(0.0)).dtype == jnp.float32, name
 
 
+@pytest.mark.slow
 def test_gradients_by_the_map_of_distribution_balanced_are_finite_without_positives():
     objective = sf.objectives.distribution_balanced(class_frequency=2.0, num_examples=9.0)
     gradient = jax.grad(lambda o: o(LOGITS, np.zeros_like(LABELS)))(objective)
@@ -173,6 +177,7 @@ STATEFUL_OUT_OF_RANGE = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "hyper", "argument"), OUT_OF_RANGE, ids=str)
 def test_a_hyperparameter_out_of_range_is_named(name, hyper, argument):
     with pytest.raises(ValueError, match=f"{argument} must be"):
@@ -202,6 +207,7 @@ def test_surrogates_slopes_and_scores_name_what_is_out_of_range():
             call()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["soft_f1", "auc_margin", "positive_unlabeled"])
 def test_weights_of_labels_are_refused_where_they_would_cancel(name):
     hyper = {"prior": 0.1} if name == "positive_unlabeled" else {}
@@ -215,6 +221,7 @@ def test_weights_of_labels_are_refused_where_they_would_cancel(name):
     assert loss(LOGITS, LABELS, weights=entries, **hyper) != plain
 
 
+@pytest.mark.slow
 def test_labels_without_positives_can_leave_the_macro_loss():
     logits = np.array([[2.0, -1.0, 0.3], [-3.0, 1.0, 0.1]], np.float32)
     labels = np.array([[1, 0, 0], [0, 1, 0]])
@@ -249,6 +256,7 @@ class Tensor:
         return np.asarray(self.values, dtype)
 
 
+@pytest.mark.slow
 def test_arrays_of_other_libraries_are_read_or_refused_in_one_line():
     expected = sf.losses.soft_f1(LOGITS, LABELS)
     for logits, labels in (
@@ -272,6 +280,7 @@ def test_arrays_of_other_libraries_are_read_or_refused_in_one_line():
         sf.losses.soft_f1(LOGITS[:, :0], LABELS[:, :0])
 
 
+@pytest.mark.slow
 def test_infinite_logits_of_counts_are_finite():
     value = sf.losses.label_count(np.array([[np.inf, 0.0], [-np.inf, 1.0]], np.float32), LABELS[:2])
     assert np.isfinite(value)

@@ -25,6 +25,7 @@ def test_numbers_are_leaves_and_choices_are_static():
     assert jax.tree.structure(objective) != jax.tree.structure(sf.objectives.sigmoid_f1())
 
 
+@pytest.mark.slow
 def test_a_batched_objective_maps_over_its_slopes():
     slopes = jnp.array([0.5, 1.0, 4.0])
     objectives = jax.vmap(lambda s: sf.objectives.sigmoid_f1(slope=s))(slopes)
@@ -33,6 +34,7 @@ def test_a_batched_objective_maps_over_its_slopes():
     np.testing.assert_allclose(mapped, looped, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_gradient_with_respect_to_the_slope():
     objective = sf.objectives.sigmoid_f1(slope=2.0)
     gradient = jax.grad(lambda o: o(LOGITS, LABELS))(objective)
@@ -43,6 +45,7 @@ def test_gradient_with_respect_to_the_slope():
     )
 
 
+@pytest.mark.slow
 def test_slope_per_label_equals_each_label_alone():
     slopes = jnp.array([0.5, 1.0, 2.0, 3.0, 4.0])
     together = sf.losses.sigmoid_f1(LOGITS, LABELS, slope=slopes, average=None)
@@ -52,6 +55,7 @@ def test_slope_per_label_equals_each_label_alone():
     np.testing.assert_allclose(together, alone, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_weighted_sums_add_values():
     bce, f1 = sf.objectives.binary_cross_entropy(), sf.objectives.soft_f1(average="micro")
     total = 0.3 * bce + f1 * 2 + 0.5 * (bce + f1)
@@ -66,6 +70,7 @@ def test_weighted_sums_add_values():
     np.testing.assert_allclose((jnp.float32(2) * bce)(LOGITS, LABELS), 2 * bce(LOGITS, LABELS))
 
 
+@pytest.mark.slow
 def test_weights_of_a_sum_are_leaves():
     bce, f1 = sf.objectives.binary_cross_entropy(), sf.objectives.soft_f1()
     mixes = jax.vmap(lambda w: w * bce + f1)(jnp.array([0.1, 1.0]))
@@ -89,6 +94,7 @@ def test_repr_shows_hyperparameters():
     assert text.startswith("0.5 * ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -124,6 +130,7 @@ def test_wrong_hyperparameters_are_named(make, message):
         make(sf.objectives)
 
 
+@pytest.mark.slow
 def test_functools_partial_is_a_score():
     import functools
 
@@ -137,6 +144,7 @@ def test_functools_partial_is_a_score():
         sf.objectives.from_score(functools.partial(sf.scores.f_beta, None))
 
 
+@pytest.mark.slow
 def test_a_label_absent_from_the_batch_has_no_gradient_without_smoothing_and_one_with_it():
     labels = LABELS.copy()
     labels[:, 2] = 0
@@ -147,6 +155,7 @@ def test_a_label_absent_from_the_batch_has_no_gradient_without_smoothing_and_one
         assert bool(jnp.any(gradient[:, 2] != 0)) is moves
 
 
+@pytest.mark.slow
 def test_macro_of_one_label_is_micro():
     for name in ("sigmoid_f1", "soft_f1", "double_soft_f1"):
         loss = getattr(sf.losses, name)
@@ -154,6 +163,7 @@ def test_macro_of_one_label_is_micro():
         np.testing.assert_allclose(macro, micro, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_mean_of_shard_losses_is_not_the_loss_of_the_batch():
     """The reason for statistics: averaging per-shard F1 losses gives another number."""
     loss = sf.objectives.soft_f1()
@@ -170,6 +180,7 @@ ALIKE = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("objective", ALIKE, ids=lambda o: repr(o)[:40])
 def test_objectives_with_and_without_state_are_called_alike(objective):
     key, where = jax.random.key(0), jnp.arange(12)[:, None] > 1
@@ -210,6 +221,7 @@ def separable(objective) -> bool:
     return isinstance(objective, sf.SeparableObjective)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("objective", OBJECTIVES.values(), ids=OBJECTIVES)
 def test_what_is_separable_over_labels_says_so_and_nothing_else(objective):
     where = np.random.default_rng(1).random(LABELS.shape) < 0.8
@@ -266,6 +278,7 @@ def test_a_subclass_of_a_user_is_plain_data():
     assert jax.tree.leaves(jax.tree.map(lambda _: True, mine)) == [True]
 
 
+@pytest.mark.slow
 def test_integer_hyperparameters_can_be_differentiated_by():
     logits, labels = jnp.array([[1.0], [0.0]]), jnp.array([[1], [0]])
     gradient = jax.grad(lambda o: o(logits, labels))(2 * sf.objectives.f_beta(beta=2))

@@ -30,6 +30,7 @@ print("ok")
     assert run(code) == "ok\n"
 
 
+@pytest.mark.slow
 def test_import_of_the_losses_brings_in_nothing_heavy():
     code = f"""
 import sys

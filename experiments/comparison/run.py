@@ -6,10 +6,9 @@ import pathlib
 import time
 from collections.abc import Mapping, Sequence
 
-import rich.progress
 from rich.console import Console
 
-from experiments import code, datasets, evaluation, storage
+from experiments import code, datasets, evaluation, storage, terminal
 from experiments.comparison.cache import Entry, Parts
 from experiments.comparison.settings import Settings
 from experiments.datasets.dataset import fingerprint
@@ -96,13 +95,6 @@ def _records(
     entries: dict[str, Entry], problem: Problem, settings: Settings, console: Console
 ) -> dict[str, SystemRecord]:
     """Every system's record with the decisions asked for, from the cache or computed."""
-    columns = (
-        rich.progress.TextColumn("{task.description}", markup=False),
-        rich.progress.BarColumn(),
-        rich.progress.TaskProgressColumn(),
-        rich.progress.TimeElapsedColumn(),
-        rich.progress.TimeRemainingColumn(),
-    )
     shares = {
         name: INSTANT if name in REFERENCES and not determines(name, settings.plan()) else 1.0
         for name in entries
@@ -110,7 +102,7 @@ def _records(
     records: dict[str, SystemRecord] = {}
     width = max(map(len, entries))
     say(console, comparison_tables.live_header(width))
-    with rich.progress.Progress(*columns, console=console, transient=True) as progress:
+    with terminal.progress(console, counted=False) as progress:
         task = progress.add_task("", total=sum(shares.values()))
         before = 0.0
         for name, entry in entries.items():

@@ -7,7 +7,7 @@ import tyro
 
 from experiments import datasets
 from experiments.decision_rules import DEFAULT, RULES
-from experiments.errors import UserError
+from experiments.errors import UserError, check_at_least
 from experiments.systems import BASELINE, MAIN_SYSTEMS, SYSTEMS
 from experiments.tuning import Plan
 
@@ -64,13 +64,7 @@ class Settings:
             raise UserError(
                 f"unknown decision {', '.join(map(repr, unknown))}; known: all, {', '.join(RULES)}"
             )
-        for name in ("seeds", "epochs", "batch_size", "budget"):
-            if getattr(self, name) < 1:
-                raise UserError(
-                    f"--{name.replace('_', '-')} must be >= 1, got {getattr(self, name)}"
-                )
-        if min(self.hidden, default=1) < 1:
-            raise UserError(f"--hidden must be sizes >= 1, got {self.hidden}")
+        check_at_least(self, 1, "seeds", "epochs", "batch_size", "budget", "hidden")
         return dataclasses.replace(
             self,
             losses=tuple(name for name in SYSTEMS if name in losses or name == BASELINE),

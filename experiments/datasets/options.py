@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from experiments.errors import UserError
+from experiments.errors import UserError, check_at_least, flag
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,10 +49,9 @@ class Options:
         """
         for name in ("label_separator", "negative", "delimiter"):
             if getattr(self, name) == "":
-                raise UserError(f"{_flag(name)} must not be empty")
-        for name, least in (("text_features", 1), ("min_label_count", 0)):
-            if getattr(self, name) < least:
-                raise UserError(f"{_flag(name)} must be >= {least}, got {getattr(self, name)}")
+                raise UserError(f"{flag(name)} must not be empty")
+        check_at_least(self, 1, "text_features")
+        check_at_least(self, 0, "min_label_count")
 
     def refuse_unused(self, flags: Mapping[str, Collection[str]], kind: str, source: str) -> None:
         """Refuses flags that mean nothing for a kind of source, rather than pass over them.
@@ -77,12 +76,8 @@ class Options:
             taken = (*flags[kind], "min_label_count", "drop_unlabelled")
             if getattr(self, field.name) == field.default or field.name in taken:
                 continue
-            flag, can = _flag(field.name), ", ".join(map(_flag, taken))
+            given, can = flag(field.name), ", ".join(map(flag, taken))
             others = ", ".join(other for other, fields in flags.items() if field.name in fields)
             raise UserError(
-                f"{flag} means nothing for {source}, which takes {can}; {flag} is for {others}"
+                f"{given} means nothing for {source}, which takes {can}; {given} is for {others}"
             )
-
-
-def _flag(name: str) -> str:
-    return f"--{name.replace('_', '-')}"

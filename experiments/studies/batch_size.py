@@ -15,7 +15,7 @@ import sigmoidf1_jax as sf
 from experiments import code, datasets, evaluation, storage, tuning
 from experiments.datasets.dataset import fingerprint
 from experiments.decision_rules import GLOBAL, UNTUNED
-from experiments.errors import UserError
+from experiments.errors import UserError, check_at_least
 from experiments.evaluation import RANKED_BY
 from experiments.problem import Problem, dense, make_problem
 from experiments.reports.figures import png
@@ -105,9 +105,7 @@ class BatchSize:
         Raises:
           UserError: numbers out of range.
         """
-        for name in ("seeds", "epochs", "budget"):
-            if getattr(self, name) < 1:
-                raise UserError(f"--{name} must be >= 1, got {getattr(self, name)}")
+        check_at_least(self, 1, "seeds", "epochs", "budget", "hidden")
         if not self.sizes or min(self.sizes) < 1:
             raise UserError(f"--sizes must be batch sizes >= 1, got {self.sizes}")
         if not self.quick:

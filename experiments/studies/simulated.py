@@ -18,7 +18,7 @@ from experiments.bayes_optimum import bayes_decisions
 from experiments.datasets.dataset import fingerprint
 from experiments.datasets.sources.simulated import Simulation, load_simulated
 from experiments.decision_rules import GLOBAL, GLOBAL_SAMPLES, PER_LABEL, UNTUNED
-from experiments.errors import UserError
+from experiments.errors import UserError, check_at_least
 from experiments.evaluation import SELECTION_AVERAGES
 from experiments.problem import Problem, make_problem
 from experiments.reports.figures import png
@@ -37,7 +37,7 @@ from experiments.studies.simulated_report import (
     table,
 )
 from experiments.summary import describe
-from experiments.systems import BASELINE, MAIN_SYSTEMS
+from experiments.systems import BASELINE, MAIN_SYSTEMS, QUICK_SYSTEMS
 from experiments.terminal import say
 
 # One parameter at a time away from the first.
@@ -52,7 +52,6 @@ SIMULATIONS: dict[str, dict[str, Any]] = {
     "sub_entity": {"structure": "sub-entity"},
 }
 QUICK_SIMULATIONS = ("base", "imbalance", "sub_entity")
-QUICK_LOSSES = (BASELINE, "macro_soft_f1", "sigmoid_f1")
 
 # Threshold -> average -> rule that is meant for it; all are fitted on validation.
 RULES: dict[str, dict[str, str]] = {
@@ -103,7 +102,7 @@ class SimulatedStudy:
             chosen = dataclasses.replace(
                 self,
                 simulations=QUICK_SIMULATIONS,
-                losses=QUICK_LOSSES,
+                losses=QUICK_SYSTEMS,
                 examples=2000,
                 seeds=2,
                 epochs=15,
@@ -118,14 +117,8 @@ class SimulatedStudy:
                 raise UserError(f"unknown {what} {unknown[0]!r}; known: {', '.join(known)}")
         if not chosen.simulations:
             raise UserError(f"--simulations must name at least one of {', '.join(SIMULATIONS)}")
-        for name in ("seeds", "epochs", "budget", "batch_size"):
-            if getattr(chosen, name) < 1:
-                flag = name.replace("_", "-")
-                raise UserError(f"--{flag} must be >= 1, got {getattr(chosen, name)}")
-        if chosen.examples < 50:
-            raise UserError(f"--examples must be >= 50, got {chosen.examples}")
-        if min(chosen.hidden, default=1) < 1:
-            raise UserError(f"--hidden must be sizes >= 1, got {chosen.hidden}")
+        check_at_least(chosen, 1, "seeds", "epochs", "budget", "batch_size", "hidden")
+        check_at_least(chosen, 50, "examples")
         return dataclasses.replace(
             chosen,
             simulations=tuple(n for n in SIMULATIONS if n in chosen.simulations),
@@ -183,7 +176,7 @@ def run(options: SimulatedStudy, console: Console | None = None) -> pathlib.Path
 def optimum(problem: Problem, posteriors: npt.NDArray[np.float32]) -> F1:
     """The F1 of the Bayes-optimal decisions on each seed's test labels."""
     decided = bayes_decisions(jnp.asarray(posteriors))
-    tests = [rows[rows >= 0] for rows in problem.splits.test]
+    tests = [problem.splits.of_seed(seed).test for seed in range(problem.seeds)]
     labels = problem.dataset.labels
     return {
         average: tuple(

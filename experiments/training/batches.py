@@ -14,7 +14,7 @@ from experiments.problem import fill_in
 from sigmoidf1_jax.training import Batch
 
 
-class Source(NamedTuple):
+class InMemory(NamedTuple):
     """A data set in memory, and how its features are standardised."""
 
     features: npt.NDArray[np.float32]  # [examples, features]
@@ -40,7 +40,7 @@ def steps_per_epoch(rows: int, batch_size: int) -> int:
 
 
 def shuffled(
-    source: Source, rows: Rows, *, seed: int, epochs: int, batch_size: int, padding: bool
+    data: InMemory, rows: Rows, *, seed: int, epochs: int, batch_size: int, padding: bool
 ) -> grain.DatasetIterator:
     """This process's part of the batches of all epochs, in an order of each epoch's own.
 
@@ -56,18 +56,18 @@ def shuffled(
     def read(number: int) -> Batch:
         epoch, place = divmod(number, per_epoch)
         chosen = order(epoch)[place * batch_size : (place + 1) * batch_size]
-        return source.read(_share(_pad(chosen, batch_size - len(chosen)) if padding else chosen))
+        return data.read(_share(_pad(chosen, batch_size - len(chosen)) if padding else chosen))
 
     numbers = grain.MapDataset.range(per_epoch * epochs)
     ahead = grain.ReadOptions(num_threads=1, prefetch_buffer_size=4)
     return iter(numbers.map(read).to_iter_dataset(ahead))
 
 
-def in_order(source: Source, rows: Rows, batch_size: int) -> Iterator[Batch]:
+def in_order(data: InMemory, rows: Rows, batch_size: int) -> Iterator[Batch]:
     """This process's part of batches of one size, in the order of the rows."""
     for start in range(0, len(rows), batch_size):
         chosen = rows[start : start + batch_size]
-        yield source.read(_share(_pad(chosen, batch_size - len(chosen))))
+        yield data.read(_share(_pad(chosen, batch_size - len(chosen))))
 
 
 def _share(rows: Rows) -> Rows:

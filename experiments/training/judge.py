@@ -37,8 +37,8 @@ def judge(
 ) -> Judged:
     """Test metrics of a run's best state, beside the all-positive predictor, and of each label."""
     problem, splits = setup.problem, setup.problem.splits
-    on_validation = predictor.predict(state, setup.source, setup.validation)[None]
-    on_test = predictor.predict(state, setup.source, setup.test)[None]
+    on_validation = predictor.predict(state, setup.data, setup.validation)[None]
+    on_test = predictor.predict(state, setup.data, setup.test)[None]
     parts = (
         problem.part(splits.validation, on_validation),
         problem.part(splits.test, on_test),

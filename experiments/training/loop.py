@@ -7,12 +7,11 @@ import time
 import grain
 import jax
 import jax.numpy as jnp
-import rich.progress
 from jax.experimental import multihost_utils
 from jaxtyping import PyTree
 from rich.console import Console
 
-from experiments import interrupts
+from experiments import interrupts, terminal
 from experiments.errors import Stopped
 from experiments.reports import training_tables
 from experiments.terminal import say
@@ -44,15 +43,8 @@ def loop(
         padding=settings.padding,
     )
     total, start = setup.per_epoch * settings.epochs, int(state.step)
-    columns = (
-        rich.progress.TextColumn("{task.description}", markup=False),
-        rich.progress.BarColumn(),
-        rich.progress.MofNCompleteColumn(),
-        rich.progress.TimeElapsedColumn(),
-        rich.progress.TimeRemainingColumn(),
-    )
     with (
-        rich.progress.Progress(*columns, console=console, transient=True) as progress,
+        terminal.progress(console, counted=True) as progress,
         # Several processes leave SIGTERM to JAX, which lets all stop after the same step.
         stops.collected() if jax.process_count() == 1 else contextlib.nullcontext(),
     ):
@@ -66,7 +58,7 @@ def loop(
             epoch_ends = number % setup.per_epoch == 0
             validation = None
             if number == total or (epoch_ends and epoch % settings.evaluate_every == 0):
-                validation = predictor.evaluate(state, setup.source, setup.validation)
+                validation = predictor.evaluate(state, setup.data, setup.validation)
             stop = _stop_signal(number, stops)
             if validation is not None or stop or number % settings.checkpoint_every == 0:
                 # Lines first: those of the steps before a checkpoint are never written again.

@@ -13,7 +13,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, PyTree
 
 from experiments.datasets.dataset import Rows
-from experiments.training.batches import Source, in_order
+from experiments.training.batches import InMemory, in_order
 from sigmoidf1_jax import metrics
 from sigmoidf1_jax.metrics import Stream
 from sigmoidf1_jax.training import TrainState, mode_arguments
@@ -48,23 +48,23 @@ class Predictor:
             "hamming_loss": Stream(metrics.hamming_loss, self.num_labels),
         }
 
-    def evaluate(self, state: TrainState, source: Source, rows: Rows) -> dict[str, float]:
+    def evaluate(self, state: TrainState, data: InMemory, rows: Rows) -> dict[str, float]:
         """The metrics of `streams` on these rows, batch by batch."""
         streams = self.streams()
         sums: PyTree = jax.device_get({name: stream.empty() for name, stream in streams.items()})
-        for batch in in_order(source, rows, self._size()):
+        for batch in in_order(data, rows, self._size()):
             sums = self._update(state.params, state.model_state, sums, divide(batch, self.mesh))
         # Sums are on all devices of all processes; their values on any one of them will do.
         sums = jax.device_get(sums)
         return {name: float(stream.compute(sums[name])) for name, stream in streams.items()}
 
-    def predict(self, state: TrainState, source: Source, rows: Rows) -> npt.NDArray[np.float32]:
+    def predict(self, state: TrainState, data: InMemory, rows: Rows) -> npt.NDArray[np.float32]:
         """The scores of these rows, [rows, num_labels]."""
         parts = [
             np.asarray(
                 self._scores(state.params, state.model_state, divide(batch, self.mesh).inputs)
             )
-            for batch in in_order(source, rows, self._size())
+            for batch in in_order(data, rows, self._size())
         ]
         return np.concatenate(parts)[: len(rows)]
 

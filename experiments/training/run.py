@@ -125,7 +125,7 @@ def _run(
     with contextlib.closing(checkpoints):
         state = jax.jit(setup.initial_state, out_shardings=setup.layout())()
         examples = batches.shuffled(
-            setup.source,
+            setup.data,
             setup.train,
             seed=settings.seed,
             epochs=settings.epochs,
@@ -143,7 +143,7 @@ def _run(
         predictor = Predictor(
             setup.model,
             setup.system.scores,
-            setup.source.labels.shape[1],
+            setup.data.labels.shape[1],
             setup.mesh,
             setup.batch_size,
         )

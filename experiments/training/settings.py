@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import tyro
 
 from experiments import datasets
-from experiments.errors import UserError
+from experiments.errors import UserError, check_at_least, flag
 from experiments.systems import SYSTEMS
 from experiments.tuning_space import OPTIMIZER_SPACE
 from sigmoidf1_jax.training.parallel import How
@@ -70,22 +70,12 @@ class Settings:
         if self.loss not in SYSTEMS:
             raise UserError(f"unknown loss {self.loss!r}; known: {', '.join(SYSTEMS)}")
         self.hyperparameters()
-        for name in (
-            "micro_batches",
-            "epochs",
-            "batch_size",
-            "label_devices",
-            "evaluate_every",
-            "checkpoint_every",
-        ):
-            if getattr(self, name) < 1:
-                raise UserError(f"{_flag(name)} must be >= 1, got {getattr(self, name)}")
+        counts = ("micro_batches", "epochs", "batch_size", "label_devices", "evaluate_every")
+        check_at_least(self, 1, *counts, "checkpoint_every", "hidden")
         for name in ("learning_rate", "weight_decay", "seed"):
             value = getattr(self, name)
             if not (math.isfinite(value) and value >= 0):
-                raise UserError(f"{_flag(name)} must be >= 0 and finite, got {value}")
-        if min(self.hidden, default=1) < 1:
-            raise UserError(f"--hidden must be sizes >= 1, got {self.hidden}")
+                raise UserError(f"{flag(name)} must be >= 0 and finite, got {value}")
         if self.label_devices > 1 and self.how != "jit":
             raise UserError(f"--label-devices > 1 needs --how jit, got --how {self.how}")
 
@@ -116,7 +106,3 @@ class Settings:
         # As it will be read again: JSON has lists only.
         plain: dict[str, object] = json.loads(json.dumps(config))
         return plain
-
-
-def _flag(name: str) -> str:
-    return f"--{name.replace('_', '-')}"

@@ -15,10 +15,10 @@ from experiments.errors import UserError
 from experiments.problem import Problem, dense, make_problem
 from experiments.systems import SYSTEMS
 from experiments.training import batches
-from experiments.training.batches import Source
+from experiments.training.batches import InMemory
 from experiments.training.settings import Settings
 from experiments.tuning_space import System
-from sigmoidf1_jax import models, training
+from sigmoidf1_jax import training
 from sigmoidf1_jax.training import TrainState
 
 
@@ -27,7 +27,7 @@ class Setup(NamedTuple):
 
     settings: Settings
     problem: Problem
-    source: Source
+    data: InMemory
     train: Rows
     validation: Rows
     test: Rows
@@ -45,9 +45,9 @@ class Setup(NamedTuple):
 
     def initial_state(self) -> TrainState:
         """The state before the first step; abstract under `jax.eval_shape`."""
-        inputs = jnp.zeros((1, self.source.features.shape[1]), jnp.float32)
+        inputs = jnp.zeros((1, self.data.features.shape[1]), jnp.float32)
         key = jax.random.key(self.settings.seed)
-        num_labels = self.source.labels.shape[1]
+        num_labels = self.data.labels.shape[1]
         return training.initial_state(
             self.model, self.objective, self.optimizer, key, inputs, num_labels
         )
@@ -63,7 +63,7 @@ class Setup(NamedTuple):
         if self.settings.label_devices == 1:
             return NamedSharding(self.mesh, PartitionSpec())
         shapes = jax.eval_shape(self.initial_state)
-        return training.label_sharding(shapes, self.source.labels.shape[1], self.mesh)
+        return training.label_sharding(shapes, self.data.labels.shape[1], self.mesh)
 
 
 def prepare(settings: Settings) -> Setup:
@@ -75,13 +75,13 @@ def prepare(settings: Settings) -> Setup:
     settings.check()
     dataset = dense(datasets.load(settings.dataset, settings.data))
     problem = make_problem(dataset, seeds=1, first=settings.seed)
-    train, validation, test = (rows[0][rows[0] >= 0] for rows in problem.splits)
+    train, validation, test = problem.splits.of_seed(0)
     labels, where = dataset.labels, problem.where
     fill = None if problem.fill is None else problem.fill[0]
-    source = Source(dataset.features, labels, where, problem.shift[0], problem.scale[0], fill)
+    data = InMemory(dataset.features, labels, where, problem.shift[0], problem.scale[0], fill)
 
     system, num_labels = SYSTEMS[settings.loss], labels.shape[1]
-    model = models.MLP(num_labels, settings.hidden, num_labels + 1 if system.count_head else 0)
+    model = system.network(num_labels, settings.hidden)
     batch_size = min(settings.batch_size, len(train))
     per_epoch = batches.steps_per_epoch(len(train), batch_size)
     rate: optax.ScalarOrSchedule = settings.learning_rate
@@ -96,7 +96,7 @@ def prepare(settings: Settings) -> Setup:
             objective = training.moving(objective, settings.moving_decay)
         mesh = training.make_mesh(settings.label_devices)
         setup = Setup(
-            settings, problem, source, train, validation, test, system, model, objective, optimizer,
+            settings, problem, data, train, validation, test, system, model, objective, optimizer,
             mesh, batch_size, per_epoch,
         )  # fmt: skip
         setup.layout()
@@ -125,6 +125,6 @@ def shapes_of_step(setup: Setup, micro_batches: int) -> tuple[TrainState, traini
     """State and one device's batch as shapes, checked by tracing the step."""
     state = jax.eval_shape(setup.initial_state)
     rows = -(-setup.batch_size // setup.mesh.shape["batch"])
-    batch = jax.eval_shape(lambda: setup.source.read(setup.train[:1].repeat(rows)))
+    batch = jax.eval_shape(lambda: setup.data.read(setup.train[:1].repeat(rows)))
     jax.eval_shape(setup.step(micro_batches), state, batch)
     return state, batch

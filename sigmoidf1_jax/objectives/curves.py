@@ -262,9 +262,7 @@ class AveragePrecision(StatefulObjective):
         index: Int[AnyArray, "*batch"] | None = None,
         **_: Any,
     ) -> tuple[Array, AveragePrecisionState]:
-        data: Any = {"where": where, "weights": weights, "index": index}
-        if axis_name is not None:
-            return self._batch(logits, labels, state, **data, axis_name=axis_name)
+        data: Any = {"where": where, "weights": weights, "axis_name": axis_name, "index": index}
         return _eager.call(AveragePrecision._batch, self, logits, labels, state, **data)
 
     def _batch(
@@ -275,8 +273,8 @@ class AveragePrecision(StatefulObjective):
         *,
         where: Where,
         weights: Weights,
+        axis_name: AxisName | None,
         index: Int[AnyArray, "*batch"] | None,
-        axis_name: AxisName | None = None,
     ) -> tuple[Array, AveragePrecisionState]:
         inputs = _inputs.prepare(logits, labels, where, weights)
         _inputs.refuse_label_weights(weights, inputs.logits.shape, "macro")

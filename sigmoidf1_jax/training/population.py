@@ -79,6 +79,12 @@ class Split(NamedTuple):
     scale: Float[ArrayLike, "seeds features"]
     fill: Float[ArrayLike, "seeds features"] | None = None
 
+    def inputs(self, features: Float[Array, "rows features"]) -> Float[Array, "rows features"]:
+        """What the network is given of these features; of one seed's split, as vmap sees it."""
+        if self.fill is not None:
+            features = jnp.where(jnp.isnan(features), jnp.asarray(self.fill)[None], features)
+        return (features - jnp.asarray(self.shift)[None]) * jnp.asarray(self.scale)[None]
+
 
 class Population(NamedTuple):
     """Trained runs. S seeds, K settings, E epochs, M selection criteria.
@@ -215,13 +221,8 @@ class _Data(NamedTuple):
 
     def gather(self, rows: Array, part: Split) -> _Examples:
         """Inputs, labels and mask of some rows; rows of -1 count for nothing."""
-        x = _filled(self.features[rows], part.fill)
-        x = (x - jnp.asarray(part.shift)[None]) * jnp.asarray(part.scale)[None]
-        return x, self.labels[rows], self.where[rows] & (rows >= 0)[:, None]
-
-
-def _filled(features: Array, fill: Any) -> Array:
-    return features if fill is None else jnp.where(jnp.isnan(features), fill, features)
+        where = self.where[rows] & (rows >= 0)[:, None]
+        return part.inputs(self.features[rows]), self.labels[rows], where
 
 
 @dataclasses.dataclass(frozen=True)
@@ -313,7 +314,9 @@ class _Trainer:
         return runs, (jnp.mean(values, 0, where=used[:, None]), criteria)
 
     def _initial(self, key: Array, settings: Setting, data: _Data) -> _Run:
-        some = _filled(data.features[:1], None if data.split.fill is None else jnp.zeros(()))
+        some = data.features[:1]
+        if data.split.fill is not None:
+            some = jnp.where(jnp.isnan(some), 0, some)
         others: Any = Network(self.model, None).init(key, some)
         params = others.pop("params")
         sizes = jax.eval_shape(

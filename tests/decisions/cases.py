@@ -61,6 +61,8 @@ RULES = [
 
 # The first of each name: variants, after the slash, share what reads their inputs.
 KINDS = list({r.name.partition("/")[0]: r for r in reversed(RULES)}.values())
+# What the inner loop runs: a threshold per label, a number of labels, a set per example.
+QUICK = [r for r in KINDS if r.name in ("per_label_threshold", "label_count", "f_maximizer")]
 
 
 def data(seed: int, n: int = 24, num_labels: int = 5, levels: int | None = None):

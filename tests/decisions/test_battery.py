@@ -10,19 +10,18 @@ import numpy as np
 import pytest
 
 import sigmoidf1_jax as sf
-from tests.decisions.cases import KINDS, RULES, data
+from tests.decisions.cases import KINDS, QUICK, RULES, data
 
 
 def over(rules):
-    # The inner loop has one of each kind.
     return pytest.mark.parametrize(
         "rule",
-        [pytest.param(r, id=str(r), marks=() if r in KINDS else pytest.mark.slow) for r in rules],
+        [pytest.param(r, id=str(r), marks=() if r in QUICK else pytest.mark.slow) for r in rules],
     )
 
 
 rules = over(RULES)
-one_of_each_kind = pytest.mark.parametrize("rule", KINDS, ids=str)
+one_of_each_kind = over(KINDS)
 
 
 @functools.cache

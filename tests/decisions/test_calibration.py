@@ -19,6 +19,7 @@ def logits_and_labels(seed, n=200, num_labels=3, slope=2.0, offset=-1.0):
     return s.astype(np.float32), labels.astype(int)
 
 
+@pytest.mark.slow
 def test_platt_maximises_the_likelihood_of_smoothed_targets():
     s, labels = logits_and_labels(0)
     fitted = calibration.platt(s, labels)
@@ -33,6 +34,7 @@ def test_platt_maximises_the_likelihood_of_smoothed_targets():
             np.testing.assert_allclose(np.mean((p - target) * x), 0, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_platt_and_temperature_recover_the_truth():
     s, labels = logits_and_labels(1, n=20_000, num_labels=1)
     fitted = calibration.platt(s, labels)
@@ -42,6 +44,7 @@ def test_platt_and_temperature_recover_the_truth():
     np.testing.assert_allclose(calibration.temperature(s, labels).slope, 0.5, atol=0.06)
 
 
+@pytest.mark.slow
 def test_isotonic_equals_scikit_learn():
     sklearn = pytest.importorskip("sklearn.isotonic")
     p, labels = data(3, n=60, levels=8)
@@ -55,6 +58,7 @@ def test_isotonic_equals_scikit_learn():
         np.testing.assert_allclose(out[:, c], peer.predict(grid), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_perfectly_separated_and_constant_scores_stay_finite():
     s = np.array([[-3.0, 0.5], [-2.0, 0.5], [2.0, 0.5], [1e4, 0.5]], np.float32)
     labels = np.array([[0, 0], [0, 0], [1, 0], [1, 1]])
@@ -67,6 +71,7 @@ def test_perfectly_separated_and_constant_scores_stay_finite():
     np.testing.assert_allclose(constant, (2 / 3 + 3 / 5) / 4, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fit", FITS, ids=lambda f: f.__name__)
 def test_a_label_of_one_class_takes_the_pooled_calibration_with_one_warning(fit):
     s, labels = logits_and_labels(5, n=40)
@@ -81,6 +86,7 @@ def test_a_label_of_one_class_takes_the_pooled_calibration_with_one_warning(fit)
     assert float(own(s)[:, 1].max()) > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fit", FITS, ids=lambda f: f.__name__)
 def test_masked_entries_do_not_count(fit):
     s, labels = logits_and_labels(6, n=60)
@@ -92,6 +98,7 @@ def test_masked_entries_do_not_count(fit):
     np.testing.assert_allclose(masked(s)[:, 1], subset(s)[:, 1], atol=2e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", [1e-30, 1e-7, 1e19, 1e30])
 @pytest.mark.parametrize("fit", FITS, ids=lambda f: f.__name__)
 def test_a_calibration_is_the_same_in_any_unit(fit, scale):
@@ -105,6 +112,7 @@ def test_a_calibration_is_the_same_in_any_unit(fit, scale):
     assert float(np.ptp(fit(s, labels)(new))) > 0.3
 
 
+@pytest.mark.slow
 def test_platt_of_scores_far_from_zero_is_that_of_their_differences():
     s, labels = logits_and_labels(10, n=60)
     far = np.round(s * 16) / 16 + 4096
@@ -116,6 +124,7 @@ def test_platt_of_scores_far_from_zero_is_that_of_their_differences():
     )
 
 
+@pytest.mark.slow
 def test_one_score_that_differs_is_not_a_constant():
     s = np.zeros((50, 1), np.float32)
     s[0], labels = 1e-30, np.zeros((50, 1), int)
@@ -124,6 +133,7 @@ def test_one_score_that_differs_is_not_a_constant():
     assert p[0, 0] > 0.5 > p[1, 0]
 
 
+@pytest.mark.slow
 def test_calibrated_gives_masks_and_weights_to_the_calibrator_and_the_rule():
     s, labels = logits_and_labels(11, n=60)
     where = np.ones(s.shape, bool)
@@ -138,6 +148,7 @@ def test_calibrated_gives_masks_and_weights_to_the_calibrator_and_the_rule():
         d.calibrated(s, labels, d.conformal_risk, weights=np.ones(s.shape))
 
 
+@pytest.mark.slow
 def test_infinite_scores_and_no_entries_raise():
     s, labels = logits_and_labels(7, n=10)
     with pytest.raises(ValueError, match="labels must have an entry that counts"):
@@ -150,6 +161,7 @@ def test_infinite_scores_and_no_entries_raise():
         calibration.isotonic(s, labels)(s[:, :2])
 
 
+@pytest.mark.slow
 def test_calibrated_lets_logits_reach_rules_of_probabilities():
     s, labels = logits_and_labels(8, n=400)
     direct = d.lipton_threshold(jax.nn.sigmoid(2 * s - 1), labels)(jax.nn.sigmoid(2 * s - 1))

@@ -36,6 +36,7 @@ def risks(fit, score, n):
 recall_or_empty = functools.partial(sf.scores.recall, zero_division=1.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n", "alpha"), [(9, 0.2), (50, 0.1)])
 def test_mean_false_negative_rate_over_a_thousand_splits_is_at_most_alpha(n, alpha):
     values = risks(functools.partial(d.conformal_risk, alpha=alpha), recall_or_empty, n)
@@ -45,12 +46,14 @@ def test_mean_false_negative_rate_over_a_thousand_splits_is_at_most_alpha(n, alp
     assert values.mean() >= alpha - 2 / (n + 1) - 3 * error
 
 
+@pytest.mark.slow
 def test_mean_f_risk_over_a_thousand_splits_is_at_most_alpha():
     fit = functools.partial(d.conformal_risk, alpha=0.55, score=f1_or_empty, lowest=-0.5)
     values = risks(fit, f1_or_empty, 60)
     assert values.mean() <= 0.55 + 3 * values.std() / np.sqrt(SPLITS)
 
 
+@pytest.mark.slow
 def test_miss_rate_of_each_label_over_a_thousand_splits_is_at_most_alpha():
     def one(key):
         scores, labels = simulate(key, 60)
@@ -73,6 +76,7 @@ def brute_force(p, labels, alpha, loss, lowest=-np.inf):
     return candidates[np.argmax(ok)] if ok.any() else lowest
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("levels", [None, 5])
 @pytest.mark.parametrize("alpha", [0.15, 0.4])
 def test_the_threshold_equals_brute_force(alpha, levels):
@@ -106,6 +110,7 @@ def test_an_f_risk_out_of_reach_takes_lowest_with_a_warning():
     assert float(decision.threshold) == 0.25
 
 
+@pytest.mark.slow
 def test_labels_with_too_few_positives_are_predicted_always_with_one_warning():
     p, labels = data(3, n=40)
     labels[:, 1] = 0

@@ -30,6 +30,7 @@ def value_of(decided, sets, values):
     return values[np.argmax((sets == np.asarray(decided)).all(-1))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("beta", [0.5, 1.0, 2.0, 0.7])
 @pytest.mark.parametrize("n", [1, 2, 5, 8])
 def test_no_set_has_a_larger_expected_f_under_independence(n, beta):
@@ -47,6 +48,7 @@ def test_no_set_has_a_larger_expected_f_under_independence(n, beta):
     assert decided[-1].all()
 
 
+@pytest.mark.slow
 def test_no_set_of_ten_labels_has_a_larger_expected_f():
     p = np.random.default_rng(3).beta(0.6, 1.4, (3, 10)).astype(np.float32)
     sets = all_sets(10)
@@ -55,6 +57,7 @@ def test_no_set_of_ten_labels_has_a_larger_expected_f():
         assert value_of(h, sets, values) >= values.max() - 1e-6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("beta", [0.5, 1.0, 2.0])
 @pytest.mark.parametrize("n", [3, 6])
 def test_no_set_has_a_larger_expected_f_under_any_joint_distribution(n, beta):
@@ -79,6 +82,7 @@ def test_the_matrix_of_marginals_is_that_of_the_joint_distribution():
     np.testing.assert_allclose(d.count_matrix_of_marginals(p), exact, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("center", [0.01, 0.5, 0.99])
 def test_the_matrix_of_five_hundred_marginals_is_accurate_in_float32(center):
     rng = np.random.default_rng(1)
@@ -92,12 +96,14 @@ def test_the_matrix_of_five_hundred_marginals_is_accurate_in_float32(center):
     np.testing.assert_allclose(single, double, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_both_ways_agree_on_independent_labels():
     p = np.random.default_rng(5).random((20, 9)).astype(np.float32)
     decision = d.f_maximizer(beta=1.5)
     np.testing.assert_array_equal(decision(p), decision.from_counts(d.count_matrix_of_marginals(p)))
 
 
+@pytest.mark.slow
 def test_the_empty_probability_follows_from_the_matrix():
     p = jnp.asarray([[0.2, 0.1, 0.3]])
     matrix = d.count_matrix_of_marginals(p)
@@ -132,6 +138,7 @@ def test_the_best_size_is_that_of_the_whole_matrix(kind, beta):
         assert values[k] >= values.max() - 1e-6
 
 
+@pytest.mark.slow
 def test_many_examples_are_mapped_in_parts():
     p = np.random.default_rng(6).random((70, 300)).astype(np.float32)
     whole = d.f_maximizer()(p)
@@ -157,6 +164,7 @@ def test_bad_input_raises():
         d.count_matrix_of_labels(jnp.asarray([2, 0]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("beta", [0.5, 1, 2])
 @pytest.mark.parametrize("m", [3, 4, 5, 6])
 def test_goldens_of_gfm(goldens, m, beta):
@@ -171,6 +179,7 @@ def test_goldens_of_gfm(goldens, m, beta):
     np.testing.assert_array_equal(nonempty, vectors[f"{at}/beta={beta}/bf_argmax_nonempty"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("beta", [0.5, 1, 2])
 def test_goldens_of_independent_labels(goldens, beta):
     vectors = goldens("decisions")

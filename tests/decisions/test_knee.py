@@ -16,6 +16,7 @@ def test_the_curve_holds_medians_and_quartiles_of_sorted_scores():
     np.testing.assert_allclose(curve.upper, np.quantile(ordered, 0.75, 0), rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", [1.0, 1e-3, 50.0, 1e-30, 1e30])
 def test_the_knee_is_the_point_farthest_from_the_chord_in_any_scale(scale):
     curve = np.array([1.0, 0.9, 0.35, 0.2, 0.1, 0.05, 0.0], np.float32)
@@ -34,6 +35,7 @@ def test_the_label_at_the_knee_is_predicted():
     assert int(d.knee_threshold(scores)(scores).sum()) == int(d.knee_curve(scores).knee) + 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "scores",
     [

@@ -44,6 +44,7 @@ def gaussian():
     return p, labels[order, None]
 
 
+@pytest.mark.slow
 def test_gaussian_case_with_labels_and_from_probabilities_alone(gaussian):
     p, labels = gaussian
     with_labels = d.lipton_threshold(p, labels)
@@ -56,6 +57,7 @@ def test_gaussian_case_with_labels_and_from_probabilities_alone(gaussian):
         assert float(f_beta(decided, labels)) == pytest.approx(f, abs=2e-4)
 
 
+@pytest.mark.slow
 def test_gaussian_case_with_ten_thousand_draws_of_each(gaussian):
     keys = jax.random.split(jax.random.key(0), 2)
     x = jnp.concatenate(
@@ -67,6 +69,7 @@ def test_gaussian_case_with_ten_thousand_draws_of_each(gaussian):
     assert threshold == pytest.approx(T_STAR, abs=0.006)
 
 
+@pytest.mark.slow
 def test_without_labels_the_expected_f_equals_brute_force():
     p, _ = data(0, n=12)
     for beta in (0.5, 1.0, 2.0):
@@ -78,6 +81,7 @@ def test_without_labels_the_expected_f_equals_brute_force():
             assert float(thresholds[c]) == pytest.approx(f.max() / (1 + b2), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_micro_pools_all_labels():
     p, labels = data(1)
     micro = d.lipton_threshold(p, labels, average="micro").threshold
@@ -85,6 +89,7 @@ def test_micro_pools_all_labels():
     assert float(micro) == float(pooled)
 
 
+@pytest.mark.slow
 def test_labels_without_positives_take_the_global_threshold_with_one_warning():
     p, labels = data(2)
     labels[:, 2] = 0
@@ -96,6 +101,7 @@ def test_labels_without_positives_take_the_global_threshold_with_one_warning():
     )
 
 
+@pytest.mark.slow
 def test_zero_probabilities_predict_nothing():
     p = np.zeros((4, 2), np.float32)
     with pytest.warns(UserWarning, match=r"labels \[0, 1\] have probability 0"):

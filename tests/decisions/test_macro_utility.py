@@ -14,6 +14,7 @@ d = sf.decisions
 utility = d.expected_macro_utility
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("k", [0, 2])
 @pytest.mark.parametrize("score", [sf.scores.f1, sf.scores.jaccard, sf.scores.g_mean])
 def test_block_coordinate_ascent_never_loses_utility(score, k):
@@ -33,6 +34,7 @@ def test_block_coordinate_ascent_never_loses_utility(score, k):
     assert values[-1] > values[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("k", [0, 1])
 def test_no_change_of_one_row_improves_the_result_of_block_coordinate_ascent(k):
     p, _ = data(1, n=6, num_labels=3)
@@ -45,6 +47,7 @@ def test_no_change_of_one_row_improves_the_result_of_block_coordinate_ascent(k):
         assert float(utility(other, p)) <= best + 1e-6
 
 
+@pytest.mark.slow
 def test_unconstrained_macro_f1_is_as_good_as_the_best_threshold_per_label():
     p, _ = data(2, n=40)
     decided = d.block_coordinate_ascent(tolerance=0.0)(p)
@@ -61,6 +64,7 @@ def test_an_emptied_label_can_be_predicted_again():
     assert decided.any(0).all()
 
 
+@pytest.mark.slow
 def test_block_coordinate_ascent_ignores_padded_rows():
     p, _ = data(3)
     where = np.ones((30, 1), bool)
@@ -71,6 +75,7 @@ def test_block_coordinate_ascent_ignores_padded_rows():
     assert not decided[24:].any()
 
 
+@pytest.mark.slow
 def test_exactly_k_labels_per_example():
     p, labels = data(4, levels=3)
     for decision in (
@@ -98,6 +103,7 @@ def test_a_score_with_hyperparameters_compiles_once():
     assert a.sum() > b.sum()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("k", [0, 2])
 @pytest.mark.parametrize("observed", [True, False])
 def test_frank_wolfe_is_never_worse_than_its_first_rule_and_mixes_to_one(k, observed):
@@ -112,6 +118,7 @@ def test_frank_wolfe_is_never_worse_than_its_first_rule_and_mixes_to_one(k, obse
     np.testing.assert_allclose(many.mixture.sum(), 1, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_mixture_of_frank_wolfe_reaches_the_best_macro_f1_without_a_budget():
     p, _ = data(7, n=80)
     decision = d.frank_wolfe(p, iterations=40)
@@ -122,6 +129,7 @@ def test_the_mixture_of_frank_wolfe_reaches_the_best_macro_f1_without_a_budget()
     assert float(utility(drawn, jnp.tile(jnp.asarray(p), (200, 1)))) >= best - 2e-2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("k", [0, 2])
 def test_frank_wolfe_gives_labels_without_positives_the_global_threshold_with_one_warning(k):
     p, labels = data(6, n=60)
@@ -145,6 +153,7 @@ def test_frank_wolfe_gives_labels_without_positives_the_global_threshold_with_on
         assert decision(p)[:, 1].mean() < 0.5
 
 
+@pytest.mark.slow
 def test_labels_that_nobody_has_are_predicted_for_nobody():
     p, labels = data(6, n=40)
     with pytest.warns(UserWarning, match="have fewer than 1 positives"):
@@ -166,6 +175,7 @@ def test_a_label_that_gains_nothing_is_not_predicted():
     np.testing.assert_array_equal(decision(jnp.full(3, 0.5)), [False, False, True])
 
 
+@pytest.mark.slow
 def test_bad_arguments_raise():
     p, labels = data(8)
     with pytest.raises(ValueError, match="k must be <= the number of labels, 5, got 6"):
@@ -189,6 +199,7 @@ def test_bad_arguments_raise():
 CASES = ["case_a", "case_b1", "case_b2"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_goldens_of_weighted_rules(goldens, case):
     vectors = goldens("decisions")
@@ -229,6 +240,7 @@ SCORES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SCORES)
 def test_goldens_of_block_coordinate_ascent(goldens, name):
     vectors = goldens("decisions")

@@ -45,6 +45,7 @@ def test_label_count_rounds_the_sum_of_probabilities():
     np.testing.assert_array_equal(decided.sum(-1), np.floor(p.sum(-1) + 0.5))
 
 
+@pytest.mark.slow
 def test_a_fitted_label_count_has_the_right_mean_size():
     p, labels = data(3, n=400, num_labels=20)
     # Square roots of probabilities are too large: their sums overstate the sizes.

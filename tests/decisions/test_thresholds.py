@@ -24,6 +24,7 @@ def average_f(average, beta):
     return lambda h, y: float(np.mean(f_beta(h, y, beta, axis=axis)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("levels", [None, 6])
 @pytest.mark.parametrize("beta", [0.5, 1.0, 2.0])
@@ -39,6 +40,7 @@ def test_global_threshold_is_the_best_of_all_thresholds(average, beta, levels, s
         assert float(decision.threshold) == np.float32(threshold)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("levels", [None, 6])
 @pytest.mark.parametrize("beta", [0.5, 1.0, 2.0])
 def test_per_label_threshold_is_the_largest_best_of_all_thresholds(beta, levels):
@@ -58,6 +60,7 @@ SCORES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("score", SCORES, ids=lambda s: getattr(s, "__name__", "tversky"))
 def test_any_score_is_maximised_over_all_thresholds(score):
     p, labels = data(12, levels=9)
@@ -79,6 +82,7 @@ def test_any_score_is_maximised_over_all_thresholds(score):
         assert of_average(decision(p), labels) == pytest.approx(best, abs=3e-6)
 
 
+@pytest.mark.slow
 def test_jaccard_and_f1_choose_the_same_threshold_per_label():
     p, labels = data(13)
     f1 = d.per_label_threshold(p, labels).threshold
@@ -93,6 +97,7 @@ def test_accuracy_of_a_rare_label_with_useless_scores_predicts_nothing():
     assert float(decision.threshold[0]) == np.inf
 
 
+@pytest.mark.slow
 def test_neighbouring_float32_scores_are_told_apart():
     low = np.float32(0.3)
     p = np.array([[low], [np.nextafter(low, np.float32(1))]])
@@ -106,6 +111,7 @@ def test_float32_thresholds_decide_half_precision_scores_as_float32():
     np.testing.assert_array_equal(decided, np.asarray(scores, np.float32) >= np.float32(0.29990))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shift", [1, 20])
 def test_a_shift_of_the_logits_shifts_the_thresholds(shift):
     p, labels = data(14)
@@ -114,6 +120,7 @@ def test_a_shift_of_the_logits_shifts_the_thresholds(shift):
     np.testing.assert_array_equal(a(p), b(p + np.float32(shift)))
 
 
+@pytest.mark.slow
 def test_uninformative_scores_predict_everything_with_f_2b_over_1_plus_b():
     p = np.full((40, 3), 0.5, np.float32)
     labels = np.zeros((40, 3), int)
@@ -126,6 +133,7 @@ def test_uninformative_scores_predict_everything_with_f_2b_over_1_plus_b():
     )
 
 
+@pytest.mark.slow
 def test_folds_average_the_thresholds_of_interleaved_thirds():
     p, labels = data(15, n=30)
     labels[:3] = 1
@@ -137,6 +145,7 @@ def test_folds_average_the_thresholds_of_interleaved_thirds():
     np.testing.assert_allclose(decision.threshold, np.mean(thirds), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_folds_without_a_positive_of_a_label_are_left_out():
     p, labels = data(16, n=30)
     labels[:3] = 1
@@ -146,6 +155,7 @@ def test_folds_without_a_positive_of_a_label_are_left_out():
     np.testing.assert_allclose(decision.threshold[2], np.mean(kept), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_rare_labels_take_the_global_threshold_with_one_warning():
     p, labels = data(17)
     labels[:, 1], labels[:, 3] = 0, 0
@@ -166,6 +176,7 @@ def test_no_positives_at_all_predict_nothing():
         assert not bool(d.per_label_threshold(p, labels)(p).any())
 
 
+@pytest.mark.slow
 def test_nothing_is_predicted_by_an_infinite_threshold_not_even_infinite_scores():
     scores = jnp.asarray([[jnp.inf, 1.0, -jnp.inf]])
     labels = jnp.zeros((1, 3), int)
@@ -176,6 +187,7 @@ def test_nothing_is_predicted_by_an_infinite_threshold_not_even_infinite_scores(
     assert d.fixed(-np.inf)(scores).all()
 
 
+@pytest.mark.slow
 def test_infinite_scores_are_scores():
     scores = jnp.asarray([[jnp.inf], [3e38], [0.0], [-jnp.inf]])
     # The best threshold lies above the largest finite score, at -inf, and in between.
@@ -193,6 +205,7 @@ def test_thresholds_that_are_nan_predict_nothing():
         np.testing.assert_array_equal(decided, [[False, True, False]])
 
 
+@pytest.mark.slow
 def test_examples_weigh_as_the_mean_of_their_entries_in_the_samples_average():
     p, labels = data(20)
     weights = np.random.default_rng(0).integers(1, 4, 24)[:, None].astype(np.float32)
@@ -250,6 +263,7 @@ def test_bad_arguments_raise():
         d.per_label_threshold(p[:0], labels[:0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", ["case_a", "case_b1", "case_b2", "case_e"])
 def test_goldens_of_scikit_learns_precision_recall_curve(goldens, case):
     vectors = goldens("decisions")

@@ -98,6 +98,7 @@ def test_co_occurrence_and_its_order():
     assert {frozenset(order[:2]), frozenset(order[2:])} == {frozenset((0, 2)), frozenset((1, 3))}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "data",
     [

@@ -31,6 +31,7 @@ def test_comments_do_not_count_and_numbers_do(tmp_path):
     assert tree(tmp_path, TEXT) != tree(tmp_path, TEXT.replace("2", "3"))
 
 
+@pytest.mark.slow
 def test_all_that_a_system_runs_counts():
     of_tuning = code._imported(("experiments.tuning",))
     for name in ("tuning", "systems", "references", "evaluation", "decision_rules", "splits"):
@@ -56,6 +57,7 @@ def test_packages_count_where_something_of_theirs_is_imported():
     assert "experiments.datasets" not in code._imported(("experiments.studies.batch_size",))
 
 
+@pytest.mark.slow
 def test_an_edit_of_the_package_counts(monkeypatch):
     before = code.digest("experiments.systems")
     code.digest.cache_clear()

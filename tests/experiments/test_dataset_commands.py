@@ -38,6 +38,7 @@ def table(tmp_path):
     return path
 
 
+@pytest.mark.slow
 def test_describe_writes_a_card(table, tmp_path, capsys):
     command = ["datasets", "describe", str(table), "--labels", "a", "b", "c", "--split", "part"]
     assert __main__.main([*command, "--output", str(tmp_path / "cards")]) == 0
@@ -165,6 +166,7 @@ def test_compare_refuses_what_it_cannot_hold():
     np.testing.assert_array_equal(dense(images).features, np.ones((N, 4), np.float32))
 
 
+@pytest.mark.slow
 def test_other_data_under_the_same_name_is_not_resumed(table, tmp_path, monkeypatch):
     options = Settings(dataset=str(table), data=Options(labels=("a", "b", "c")))
     seen = []

@@ -283,6 +283,7 @@ def test_two_paths_that_do_not_go_together(tmp_path):
         datasets.load(str(tmp_path / "t.csv"), options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "examples", "labels", "cardinality", "most"),
     [("medical", 978, 45, 1.245, 3), ("scene", 2407, 6, 1.074, 3)],

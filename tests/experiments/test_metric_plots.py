@@ -34,6 +34,7 @@ def test_every_figure_has_a_curve_per_label_and_the_averages():
         figure.canvas.draw()
 
 
+@pytest.mark.slow
 def test_titles_and_points_are_the_metrics_of_what_counts():
     logits, labels, where = data()
     probabilities = np.asarray(jax.nn.sigmoid(logits))
@@ -68,6 +69,7 @@ def test_scores_that_are_no_probabilities_have_no_reliability():
     assert "reliability" in drawn
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["no positive", "all positive", "nothing counts", "one score"])
 def test_labels_of_one_class_are_drawn_without_a_warning(kind):
     logits, labels, where = data()
@@ -87,6 +89,7 @@ def test_labels_of_one_class_are_drawn_without_a_warning(kind):
         assert drawn["roc"].axes[0].get_title() == "micro ROC AUC undefined"
 
 
+@pytest.mark.slow
 def test_many_labels_are_a_band_within_seconds():
     logits, labels, where = data(3_000, 300)
     labels[:, 0], where[:, 1] = False, False

@@ -52,18 +52,19 @@ def test_raw_files_of_builders(tmp_path, nowhere):
         manual_dir_instructions="get it",
         dataset_name="tiny",
     )
-    source = raw.Source("tiny", "see the page of tiny", manager)
+    raw_files = raw.RawFiles("tiny", "see the page of tiny", manager)
     before = downloader._open_url, downloader.MAX_RETRIES
     message = (
         f"tiny: {address} cannot be reached: .*{reason}; or put a.txt by "
         f"hand into {tmp_path}/mine: see the page of tiny"
     )
     with within_seconds(), pytest.raises(UserError, match=message):
-        source.path("a.txt", url=address)
+        raw_files.path("a.txt", url=address)
     assert (downloader._open_url, downloader.MAX_RETRIES) == before
     assert not list((tmp_path / "downloads").rglob("*.tmp.*"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("registered", [True, False])
 def test_data_sets_of_tfds(tmp_path, nowhere, registered):
     address, reason = nowhere

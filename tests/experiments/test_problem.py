@@ -9,7 +9,7 @@ pytest.importorskip("sklearn", reason="the comparison needs the experiments extr
 from experiments import tuning
 from experiments.datasets.dataset import Dataset, fingerprint
 from experiments.problem import make_problem
-from experiments.training.batches import Source
+from experiments.training.batches import InMemory
 
 N = 40
 
@@ -54,7 +54,7 @@ def test_zeros_in_the_place_of_what_is_not_known_are_zeros():
         np.testing.assert_array_equal(*(part.scores for part in found))
     rows = np.array([0, 1, 2, -1], np.int32)
     sources = [
-        Source(
+        InMemory(
             p.dataset.features,
             p.dataset.labels,
             p.where,

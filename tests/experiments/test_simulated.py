@@ -59,6 +59,7 @@ def test_rates_add_up_to_mean_labels_and_fall_by_the_imbalance():
         np.testing.assert_allclose(r[1:] / r[:-1], r[1] / r[0])
 
 
+@pytest.mark.slow
 def test_labels_and_posteriors_have_the_rates(case):
     simulation, (_, labels, posteriors) = case
     clean = rates(simulation)
@@ -71,6 +72,7 @@ def test_labels_and_posteriors_have_the_rates(case):
     assert posteriors.max() <= 1 - simulation.noise_positive + 1e-6
 
 
+@pytest.mark.slow
 def test_posteriors_are_calibrated(case):
     _, (_, labels, posteriors) = case
     bins = np.minimum((posteriors * 10).astype(int), 9)
@@ -82,6 +84,7 @@ def test_posteriors_are_calibrated(case):
         assert abs(error) < 5
 
 
+@pytest.mark.slow
 def test_pairs_of_labels_are_independent_given_the_features(case):
     _, (_, labels, p) = case
     residual = (labels - p) / np.sqrt(np.maximum(p * (1 - p), 1e-2))
@@ -90,6 +93,7 @@ def test_pairs_of_labels_are_independent_given_the_features(case):
     assert np.abs(off).max() < 5 / np.sqrt(EXAMPLES)
 
 
+@pytest.mark.slow
 def test_a_linear_model_of_the_features_gives_the_posteriors():
     # Score and evidence are linear in the features: the posterior is a function of them.
     for simulation, link in (
@@ -107,6 +111,7 @@ def test_a_linear_model_of_the_features_gives_the_posteriors():
             np.testing.assert_allclose(fit, score, atol=2e-4)
 
 
+@pytest.mark.slow
 def test_sub_entity_is_a_noisy_or_of_parts():
     # Pooling two examples' parts adds their features; the absence probabilities multiply.
     x, _, p = drawn(SUB)
@@ -136,11 +141,13 @@ def test_count_variance_rises_and_passes_that_of_independent_labels_at_one():
     assert more > (1 + margin) * independent
 
 
+@pytest.mark.slow
 def test_count_variance_of_parts_rises():
     values = [counts(structure="sub-entity", count_variation=v).var() for v in (1.0, 1.5, 2.5)]
     assert values[0] < 0.9 * values[1] < 0.81 * values[2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("structure", ["entity-wide", "sub-entity"])
 def test_correlation_is_within_groups_only(structure):
     def correlations(value):
@@ -205,6 +212,7 @@ def test_bad_parameters_are_named(changes, message):
         dataclasses.replace(BASE, **changes)
 
 
+@pytest.mark.slow
 def test_as_data_sets():
     dataset, posteriors = load_simulated(SUB, seed=3)
     assert (dataset.scope, dataset.labels.shape) == ("sub-entity", posteriors.shape)

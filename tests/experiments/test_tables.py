@@ -300,6 +300,7 @@ def test_mistakes_are_named_with_file_and_line(tmp_path, name, content, options,
 TOX21 = "NR-AR NR-AR-LBD NR-AhR NR-Aromatase NR-ER NR-ER-LBD NR-PPAR-gamma SR-ARE SR-ATAD5 SR-HSE "
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "options", "examples", "labels", "cardinality", "unlabelled"),
     [

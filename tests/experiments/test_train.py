@@ -100,7 +100,7 @@ def test_streamed_metrics_and_test_metrics_are_those_of_the_best_parameters(whol
     from sklearn.metrics import f1_score
 
     def scores(rows):
-        inputs = (setup.source.features[rows] - setup.source.shift) * setup.source.scale
+        inputs = (setup.data.features[rows] - setup.data.shift) * setup.data.scale
         return np.asarray(setup.model.apply({"params": state.params}, inputs))
 
     result = json.loads((whole / "result.json").read_text())
@@ -110,7 +110,7 @@ def test_streamed_metrics_and_test_metrics_are_those_of_the_best_parameters(whol
     ):
         for average in ("micro", "macro", "samples"):
             value = f1_score(
-                setup.source.labels[rows], scores(rows) >= 0, average=average, zero_division=0
+                setup.data.labels[rows], scores(rows) >= 0, average=average, zero_division=0
             )
             # Sums of float32 against float64.
             np.testing.assert_allclose(values[f"{average}_f1"], value, rtol=1e-6)
@@ -351,7 +351,7 @@ def test_the_state_of_a_loss_is_resumed_too(tmp_path):
     state = jax.jit(setup.initial_state, out_shardings=setup.layout())()
     step = training.data_parallel(setup.step(1), setup.mesh)
     stream = batches.shuffled(
-        setup.source, setup.train, seed=0, epochs=2, batch_size=32, padding=True
+        setup.data, setup.train, seed=0, epochs=2, batch_size=32, padding=True
     )
     for number, batch in enumerate(stream, 1):
         state, _ = step(state, batch)
@@ -362,7 +362,7 @@ def test_the_state_of_a_loss_is_resumed_too(tmp_path):
     like = jax.jit(setup.initial_state, out_shardings=setup.layout())()
     again, data_state = training.Checkpointer(tmp_path, setup.config()).restore(like)
     stream = batches.shuffled(
-        setup.source, setup.train, seed=0, epochs=2, batch_size=32, padding=True
+        setup.data, setup.train, seed=0, epochs=2, batch_size=32, padding=True
     )
     stream.set_state(data_state)
     for batch in stream:
@@ -379,7 +379,7 @@ def test_every_row_is_used_once_in_an_epoch_and_the_order_changes():
     setup = prepare(options())
     rows = setup.train
     features = np.arange(len(small().features), dtype=np.float32)[:, None]
-    source = setup.source._replace(
+    source = setup.data._replace(
         features=features, shift=np.zeros(1, np.float32), scale=np.ones(1, np.float32)
     )
 
@@ -404,7 +404,7 @@ def test_global_batches_do_not_depend_on_the_number_of_processes(monkeypatch):
         monkeypatch.setattr(jax, "process_count", lambda: processes)
         monkeypatch.setattr(jax, "process_index", lambda: index)
         stream = batches.shuffled(
-            setup.source, setup.train, seed=0, epochs=1, batch_size=32, padding=True
+            setup.data, setup.train, seed=0, epochs=1, batch_size=32, padding=True
         )
         return [(b.inputs, b.where) for b in stream]
 

@@ -80,6 +80,7 @@ def test_no_name_is_markup(name):
     assert file.getvalue().count(name) == 3
 
 
+@pytest.mark.slow
 def test_names_in_figures_are_drawn_as_they_are(monkeypatch):
     names = ("$100$", "_x", "a\nb", r"\$ %", "喜剧", "l" * 500, "$")
     rng = np.random.default_rng(0)

@@ -16,22 +16,21 @@ import numpy as np
 import pytest
 
 import sigmoidf1_jax as sf
-from tests.catalogue import CASES, KINDS, Case, batch, edge_cases, tree_allclose
+from tests.catalogue import CASES, KINDS, QUICK, Case, batch, edge_cases, tree_allclose
 
 
-def over(cases, slow=()):
+def over(cases):
     # All tests of one loss run in one worker, so that they share what is compiled.
     def marks(case):
         group = pytest.mark.xdist_group(str(case))
-        return [group, pytest.mark.slow] if case in slow else [group]
+        return [group] if case in KINDS[:QUICK] else [group, pytest.mark.slow]
 
     return pytest.mark.parametrize(
         "case", [pytest.param(c, id=str(c), marks=marks(c)) for c in cases]
     )
 
 
-# The inner loop has one of each kind.
-every_loss, one_of_each_kind = over(CASES, slow=[c for c in CASES if c not in KINDS]), over(KINDS)
+every_loss, one_of_each_kind = over(CASES), over(KINDS)
 SHAPE = (12, 5)
 
 

@@ -272,6 +272,7 @@ def test_average_precision_has_the_peers_gradient_and_state(goldens, step):
             )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", ["1.0", "0.3"])
 def test_tencent_follows_the_published_code_for_three_steps(goldens, rate):
     """With the labels that were drawn there; the published code computes in float32."""

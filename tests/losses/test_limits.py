@@ -22,6 +22,7 @@ def test_the_soft_counts_of_four_entries_by_hand():
     np.testing.assert_allclose(1 - loss, 4 / 7, rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("average", ["macro", "micro", "samples", "weighted"])
 def test_sigmoid_f1_tends_to_one_minus_f1_of_hard_decisions(average):
     hard = sf.metrics.f1(LOGITS > 0.5, LABELS, average=average)
@@ -61,6 +62,7 @@ def test_unbiased_propensities_expect_the_loss_of_complete_labels():
     )
 
 
+@pytest.mark.slow
 def test_the_draft_variant_of_the_count_penalty_has_no_gradient_of_its_own():
     def slope(**hyper):
         return jax.grad(lambda z: L.cross_entropy_with_count(z, LABELS, **hyper))(LOGITS)
@@ -89,6 +91,7 @@ def test_the_count_penalty_by_hand():
     np.testing.assert_allclose(value, np.log(2) + 0.5, rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_rankings_equal_their_sums_over_pairs(seed):
     logits, labels = batch(seed, (7, 9))
@@ -105,6 +108,7 @@ def test_rankings_equal_their_sums_over_pairs(seed):
         np.testing.assert_allclose(value, np.mean(expected), rtol=1e-5, err_msg=name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["pairwise_logistic", "bp_mll", "rank_hinge", "two_way"])
 @pytest.mark.parametrize("label", [0, 1])
 def test_examples_without_pairs_are_zero_with_zero_gradient(name, label):
@@ -114,6 +118,7 @@ def test_examples_without_pairs_are_zero_with_zero_gradient(name, label):
     assert not np.any(gradient)
 
 
+@pytest.mark.slow
 def test_two_way_equals_its_formula():
     z, y = batch(3, (6, 4))
 
@@ -130,6 +135,7 @@ def test_two_way_equals_its_formula():
     np.testing.assert_allclose(L.two_way(jnp.asarray(z, jnp.float32), y), expected, rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shift", [0.0, 63.9, 64.1, 200.0, -350.0])
 def test_two_way_sums_of_exponentials_do_not_depend_on_the_bin(shift):
     # All logits and temperatures 1: shifting z by c moves both sums by c and -c.
@@ -140,6 +146,7 @@ def test_two_way_sums_of_exponentials_do_not_depend_on_the_bin(shift):
     np.testing.assert_allclose(here, there, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_zlpr_of_indices_equals_zlpr_of_labels():
     indices = np.full((12, 7), -1)
     for i, row in enumerate(LABELS):
@@ -158,6 +165,7 @@ def test_zlpr_of_indices_equals_zlpr_of_labels():
         L.zlpr_sparse(LOGITS, indices[:3])
 
 
+@pytest.mark.slow
 def test_sparsemax_has_the_projection_minus_the_target_as_its_gradient():
     logits = jnp.array([[1.0, 0.5, -1.0], [3.0, 0.0, 0.0]])
     labels = jnp.array([[1, 1, 0], [1, 0, 0]])
@@ -168,6 +176,7 @@ def test_sparsemax_has_the_projection_minus_the_target_as_its_gradient():
     np.testing.assert_allclose(value, 0.0625 / 2, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_margin_losses_by_hand():
     z, y = jnp.array([-1.0, 0.5, 2.0, 0.5]), jnp.array([1, 1, 1, 0])  # t = -1, .5, 2, -.5
     np.testing.assert_allclose(L.hinge(z, y), [2, 0.5, 0, 1.5])
@@ -207,6 +216,7 @@ def test_auc_margin_solves_its_min_max_problem():
     np.testing.assert_allclose(closed, by_hand, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_trained_count_head_expects_the_mean_number_of_labels():
     labels = LABELS
     counts = labels.sum(1)
@@ -220,6 +230,7 @@ def test_a_trained_count_head_expects_the_mean_number_of_labels():
     np.testing.assert_allclose(p @ jnp.arange(6), counts.mean(), rtol=1e-2)
 
 
+@pytest.mark.slow
 def test_label_counts_are_capped_masked_and_finite():
     labels = jnp.array([[1, 1, 1], [0, 1, 0]])
     uniform = jnp.zeros((2, 3))
@@ -242,6 +253,7 @@ def test_label_counts_are_capped_masked_and_finite():
     np.testing.assert_allclose(shards, L.label_count(jnp.eye(3)[:2], labels), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_losses_of_labels_that_are_closed_over_compile():
     """Value checks of concrete labels and hyperparameters run while the function is traced."""
     value = jax.jit(lambda z: L.sigmoid_f1(z, LABELS, slope=3.0))(LOGITS)

@@ -19,6 +19,7 @@ def naive_sigmoid(z):
     return 1 / (1 + jnp.exp(-z))
 
 
+@pytest.mark.slow
 def test_a_naive_sigmoid_has_a_nan_gradient_and_an_epsilon_vanishes_in_float16():
     z, y = jnp.full((2, 1), -100.0), jnp.zeros((2, 1))
     assert np.isnan(gradient(lambda z, y: naive_sigmoid(z), z, y)[1]).all()
@@ -29,6 +30,7 @@ def test_a_naive_sigmoid_has_a_nan_gradient_and_an_epsilon_vanishes_in_float16()
     assert np.isfinite(slope).all()
 
 
+@pytest.mark.slow
 def test_asymmetric_clamped_at_1e_8():
     def clamped(z, y):
         p = jax.nn.sigmoid(z)
@@ -47,6 +49,7 @@ def test_asymmetric_clamped_at_1e_8():
     assert all(np.isfinite(x).all() for x in gradient(L.asymmetric, z, y))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("z", [-110.0, -1e4])
 def test_hill_as_the_log_of_a_rounded_sigmoid(z):
     def rounded(z, y):
@@ -60,6 +63,7 @@ def test_hill_as_the_log_of_a_rounded_sigmoid(z):
     np.testing.assert_allclose(slope, -1, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_two_way_without_positives_is_zero_not_nan():
     z, y = jnp.ones((3, 2)), jnp.zeros((3, 2))
     # The published code takes the mean over the labels that have a positive: of nothing here.
@@ -69,6 +73,7 @@ def test_two_way_without_positives_is_zero_not_nan():
     assert not slope.any()
 
 
+@pytest.mark.slow
 def test_sparse_zlpr_by_subtraction_cancels():
     """log(1 + sum over all - sum over positives): the positive's 4.8e8 has no units digit."""
     z, places = jnp.array([[20.0, 3.0, 4.5]]), jnp.array([[0, -1]])
@@ -88,6 +93,7 @@ def test_bp_mll_with_an_example_without_positives():
     np.testing.assert_allclose(L.bp_mll(z, y), np.exp(-2.0) / 2, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_any_loss_of_a_label_with_one_class():
     def g_mean(z, y):
         s = jax.nn.sigmoid(73 * (jax.nn.sigmoid(z) - 0.5))
@@ -106,6 +112,7 @@ def test_the_margin_of_auc_margin_matters():
     assert L.auc_margin(z, y, 1.0) != L.auc_margin(z, y, 0.3)
 
 
+@pytest.mark.slow
 def test_the_published_sigmoid_f1_squashes_twice_and_has_next_to_no_gradient():
     z, y = jnp.array([[1.0], [-1.0], [0.3]]), jnp.array([[1], [0], [0]])
     twice = sf.surrogates.sigmoid_of_probability(10.0, 1.0)

@@ -60,6 +60,7 @@ def test_source_and_name_are_those_of_the_definition(module):
     assert inspect.getsource(module.zlpr).startswith("def zlpr(")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", ["losses", "objectives"])
 @pytest.mark.parametrize("name", ["zlpr", "sigmoid_f1", "focal", "tencent"])
 def test_an_editor_finds_definition_and_docstring(module, name):

@@ -49,6 +49,7 @@ def test_gradients_reach_learned_slopes_and_training_lowers_the_loss():
     assert function(parameters)[0] < first
 
 
+@pytest.mark.slow
 def test_the_monte_carlo_loss_tends_to_the_loss_of_the_median_as_the_scale_vanishes():
     posterior = sf.slopes.init_posterior(3.0, 0.5, scale=1e-6, num_labels=5)
     value = sf.slopes.monte_carlo(loss, posterior, jax.random.key(0), 4)
@@ -57,6 +58,7 @@ def test_the_monte_carlo_loss_tends_to_the_loss_of_the_median_as_the_scale_vanis
     )
 
 
+@pytest.mark.slow
 def test_gradients_reach_every_field_of_the_posterior():
     posterior = sf.slopes.init_posterior(scale=0.5, num_labels=5)
     gradient = jax.grad(lambda p: sf.slopes.monte_carlo(loss, p, jax.random.key(1)))(posterior)

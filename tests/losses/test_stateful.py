@@ -50,6 +50,7 @@ def data(seed, shape=(12, 5)):
     return jnp.asarray(logits, jnp.float32), jnp.asarray(labels)
 
 
+@pytest.mark.slow
 @every
 def test_objective_and_function_agree_and_the_state_keeps_its_structure(case):
     logits, labels = data(0)
@@ -63,6 +64,7 @@ def test_objective_and_function_agree_and_the_state_keeps_its_structure(case):
         assert (old.shape, old.dtype) == (new.shape, new.dtype)
 
 
+@pytest.mark.slow
 @every
 def test_a_state_takes_in_no_nan(case):
     logits, labels = data(2)
@@ -75,6 +77,7 @@ def test_a_state_takes_in_no_nan(case):
     tree_allclose(masked, jax.jit(case)(logits, labels, state, where=where))
 
 
+@pytest.mark.slow
 @every
 def test_objectives_with_state_are_plain_data(case):
     objective, other = (getattr(sf.objectives, case.name)(**case.hyper) for _ in range(2))
@@ -102,6 +105,7 @@ def test_a_label_that_never_occurs_keeps_the_weight_of_its_negatives():
     np.testing.assert_allclose(values, values[0], rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_padding_that_repeats_an_index_keeps_the_memory_of_the_real_example():
     logits, labels = data(4, (8, 5))
     loss, state = sf.losses.average_precision, sf.losses.average_precision.init(5, 20)
@@ -114,6 +118,7 @@ def test_padding_that_repeats_an_index_keeps_the_memory_of_the_real_example():
             loss(logits, labels, state, index=wrong)
 
 
+@pytest.mark.slow
 @every
 def test_scan_over_batches_equals_a_loop(case):
     logits, labels = data(1, (3, 12, 5))
@@ -130,6 +135,7 @@ def test_scan_over_batches_equals_a_loop(case):
     tree_allclose(state, last)
 
 
+@pytest.mark.slow
 @every
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
 def test_value_gradient_and_state_are_finite(case, dtype):
@@ -147,6 +153,7 @@ def test_value_gradient_and_state_are_finite(case, dtype):
             assert all(np.isfinite(x).all() for x in jax.tree.leaves(state)), name
 
 
+@pytest.mark.slow
 @every
 def test_shards_under_an_axis_name_equal_the_whole_batch(case):
     logits, labels = data(2, (4, 3, 5))
@@ -166,6 +173,7 @@ def test_shards_under_an_axis_name_equal_the_whole_batch(case):
     np.testing.assert_allclose(gradients.reshape(12, 5) / 4, gradient, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 @every
 def test_a_mask_equals_a_subset(case):
     logits, labels = data(3)
@@ -176,6 +184,7 @@ def test_a_mask_equals_a_subset(case):
     tree_allclose(masked, case(logits[rows], labels[rows], state))
 
 
+@pytest.mark.slow
 @every
 def test_no_gradient_flows_through_the_state(case):
     logits, labels = data(4)
@@ -184,6 +193,7 @@ def test_no_gradient_flows_through_the_state(case):
     assert not any(np.any(x) for x in jax.tree.leaves(floats))
 
 
+@pytest.mark.slow
 def test_the_cost_sensitive_level_settles_at_the_score_of_the_decisions():
     logits, labels = data(5)
     for average in ("macro", "micro"):
@@ -196,6 +206,7 @@ def test_the_cost_sensitive_level_settles_at_the_score_of_the_decisions():
         np.testing.assert_allclose(objective.level_of(state), score, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_cost_sensitive_minimum_weighs_positives_by_two_minus_the_level():
     """One logit for all examples: its best probability p solves the weighted cross-entropy."""
     labels = jnp.array([[1], [0], [0], [0]])
@@ -211,6 +222,7 @@ def test_the_cost_sensitive_minimum_weighs_positives_by_two_minus_the_level():
         np.testing.assert_allclose(slope(jnp.log(p / (1 - p))), 0, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_labels_absent_from_the_batch_keep_a_gradient():
     logits, labels = data(6)
     labels = labels.at[:, 0].set(0)
@@ -222,6 +234,7 @@ def test_labels_absent_from_the_batch_keep_a_gradient():
     assert not np.any(macro[:, 0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["recall_at_precision", "precision_at_recall", "f_bound"])
 def test_multipliers_ascend_where_violated_and_stay_non_negative(name):
     loss = getattr(sf.losses, name)
@@ -235,6 +248,7 @@ def test_multipliers_ascend_where_violated_and_stay_non_negative(name):
     assert state.multiplier[1] > 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["recall_at_precision", "precision_at_recall"])
 def test_multipliers_step_along_the_gradient_of_the_lagrangian(name):
     logits, labels = data(7)
@@ -246,6 +260,7 @@ def test_multipliers_step_along_the_gradient_of_the_lagrangian(name):
     np.testing.assert_allclose(after.multiplier - 1, 0.01 * 5 * gradient, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_f_bound_bounds_f1_from_below():
     """At the best multiplier it is p (L+ + L-) / (p - L+) = p r, and 1 / (1 + r / 2) <= F1."""
     labels = jnp.array([[1], [1], [0], [0]])
@@ -274,6 +289,7 @@ def test_tencent_runs_count_batches_and_unknown_entries_cost_nothing():
         sf.losses.tencent(logits, labels, state)
 
 
+@pytest.mark.slow
 def test_average_precision_remembers_examples_by_their_index():
     logits, labels = data(8)
     loss = sf.losses.average_precision
@@ -290,6 +306,7 @@ def test_average_precision_remembers_examples_by_their_index():
         loss(logits, labels, loss.init(5), index=index)
 
 
+@pytest.mark.slow
 def test_average_precision_of_a_perfect_ranking_is_better():
     logits, labels = data(9)
     loss = sf.losses.average_precision

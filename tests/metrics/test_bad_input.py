@@ -27,6 +27,7 @@ SCORES = np.full((4, 3), 0.5, np.float32)
 LABELS = np.eye(4, 3, dtype=np.int32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("metric", SCORE_METRICS)
 def test_wrong_scores_labels_and_weights_are_named(metric):
     with pytest.raises(ValueError, match="must have the same shape"):
@@ -104,6 +105,7 @@ def test_set_metrics_refuse_scores():
             metric(SCORES, LABELS)
 
 
+@pytest.mark.slow
 def test_checkify_finds_bad_values_inside_jit():
     checked = jax.jit(checkify.checkify(m.roc_auc, errors=checkify.user_checks))
     error, _ = checked(jnp.asarray(SCORES), jnp.asarray(LABELS))

@@ -42,6 +42,7 @@ def data():
     return scores, labels
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("ours", "reference"), SCORED)
 def test_blocks_of_scores(ours, reference, small_blocks):
     scores, labels = data()
@@ -53,6 +54,7 @@ def test_blocks_of_scores(ours, reference, small_blocks):
     np.testing.assert_allclose(ours(scores, labels, where=where), expected, rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("average", ["macro", "micro", "weighted", "samples", None])
 def test_blocks_of_decisions(average, small_blocks):
     scores, labels = data()
@@ -61,6 +63,7 @@ def test_blocks_of_decisions(average, small_blocks):
     np.testing.assert_allclose(m.f1(decisions, labels, average=average), expected, rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("group", [1, 2, 7, 8, 9, 10, 40])
 def test_tie_groups_around_the_length_of_the_look_back(group):
     rng = np.random.default_rng(group)

@@ -25,6 +25,7 @@ def naive_error(p, y, w, bins):
     return np.sum(gaps) / w.sum()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bins", [1, 10])
 def test_calibration_error_equals_a_loop_over_bins(bins):
     p, y, w = data()
@@ -43,6 +44,7 @@ def test_brier_score_equals_scikit_learn():
     close(m.brier_score(p, y, average="micro"), np.mean((p - y) ** 2))
 
 
+@pytest.mark.slow
 def test_masked_entries_equal_a_subset():
     p, y, _ = data()
     where = np.arange(200)[:, None] < 150

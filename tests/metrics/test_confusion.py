@@ -30,6 +30,7 @@ def jitted(name, **options):
     return jax.jit(functools.partial(getattr(sf.metrics, name), **options))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RATIOS)
 @FAST
 @given(data=labelled("decisions"), average=st.sampled_from(AVERAGES), weighted=st.booleans(),
@@ -50,6 +51,7 @@ def test_ratios_equal_scikit_learn(name, data, average, weighted, zero):
     close(actual, expected)
 
 
+@pytest.mark.slow
 @FAST
 @given(data=labelled("decisions"))
 def test_unweighted_ratios_equal_scikit_learn(data):
@@ -59,6 +61,7 @@ def test_unweighted_ratios_equal_scikit_learn(data):
         close(jitted("f1", average=average)(decisions, labels), expected)
 
 
+@pytest.mark.slow
 @FAST
 @given(data=labelled("decisions"))
 def test_per_label_scores_equal_scikit_learn_on_each_column(data):
@@ -78,6 +81,7 @@ def test_per_label_scores_equal_scikit_learn_on_each_column(data):
         close(actual, expected)
 
 
+@pytest.mark.slow
 @FAST
 @given(data=labelled("decisions"))
 def test_losses_of_whole_sets_equal_scikit_learn(data):

@@ -15,6 +15,7 @@ AVERAGES = {"micro": "micro", "macro": "macro", "weighted": "weighted", "samples
             "none": None}  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_set_metrics_equal_the_stored_values(goldens, case):
     stored = goldens("metrics")
@@ -40,6 +41,7 @@ def test_set_metrics_equal_the_stored_values(goldens, case):
         close(value, stored[f"sklearn/{key}_per_label/{case}/value"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_score_metrics_equal_the_stored_values(goldens, case):
     stored = goldens("metrics")
@@ -62,6 +64,7 @@ def test_score_metrics_equal_the_stored_values(goldens, case):
             close(m.ndcg_at_k(logits, labels, k or labels.shape[1]), stored[key])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", ["case_a", "case_b1", "case_d", "case_e"])
 def test_torchmetrics_agrees_where_definitions_do(goldens, case):
     stored = goldens("metrics")
@@ -74,6 +77,7 @@ def test_torchmetrics_agrees_where_definitions_do(goldens, case):
     close(value, stored[f"torchmetrics/average_precision/average=micro/{case}/value"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", ["case_a", "case_b1", "case_e"])
 def test_top_k_metrics_equal_pyxclib(goldens, case):
     stored = goldens("metrics")

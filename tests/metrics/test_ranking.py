@@ -45,6 +45,7 @@ def test_areas_equal_scikit_learn(name, data, average):
     close(jitted(name, average=average)(scores, labels), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", AREAS)
 @FAST
 @given(data=labelled(shapes=[(7, 5)]), average=st.sampled_from(AVERAGES))
@@ -58,6 +59,7 @@ def test_weighted_areas_equal_scikit_learn_with_sample_weight(name, data, averag
     close(jitted(name, average=average)(scores, labels, weights=weights[:, None]), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ROWS)
 @FAST
 @given(data=labelled())
@@ -68,6 +70,7 @@ def test_row_metrics_equal_scikit_learn(name, data):
     close(jitted(name)(scores, labels, weights=weights[:, None]), expected)
 
 
+@pytest.mark.slow
 @FAST
 @given(data=labelled(), k=st.integers(1, 5))
 def test_ndcg_equals_scikit_learn(data, k):
@@ -77,6 +80,7 @@ def test_ndcg_equals_scikit_learn(data, k):
     close(at_k("ndcg_at_k")(scores, labels, k=k, weights=weights[:, None]), expected)
 
 
+@pytest.mark.slow
 @FAST
 @given(data=labelled(), k=st.integers(1, 5))
 def test_top_k_metrics_equal_a_stable_numpy_sort(data, k):
@@ -99,6 +103,7 @@ def test_top_k_metrics_equal_a_stable_numpy_sort(data, k):
     close(actual, expected)
 
 
+@pytest.mark.slow
 @FAST
 @given(data=labelled(shapes=[(7, 5)]), seed=st.integers(0, 3))
 def test_masking_rows_and_columns_equals_taking_the_subset(data, seed):
@@ -124,6 +129,7 @@ def test_masking_rows_and_columns_equals_taking_the_subset(data, seed):
     close(jitted("one_error")(spoiled, labels, where=mask), 1 - found[:, 0].mean())
 
 
+@pytest.mark.slow
 def test_everything_masked_gives_the_documented_values():
     shape = SHAPES[0]
     scores, labels = np.full(shape, np.nan, np.float32), np.ones(shape, np.int32)
@@ -145,6 +151,7 @@ def test_a_label_without_positives_has_average_precision_0_and_auc_nan():
     assert np.isnan(sf.metrics.roc_auc(scores, labels))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", AREAS)
 def test_undefined_areas_can_be_left_out_of_every_average(name):
     rng = np.random.default_rng(0)
@@ -177,6 +184,7 @@ def test_undefined_areas_can_be_left_out_of_every_average(name):
         function(scores, labels, undefined="drop")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["where", "weights"])
 def test_a_score_of_minus_infinity_still_comes_before_what_does_not_count(kind):
     tiny = float(np.finfo(np.float32).smallest_subnormal)
@@ -224,6 +232,7 @@ def test_infinite_scores_are_ranked():
     assert sf.metrics.coverage_error(scores.T, np.array([[1, 0, 0, 0]])) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [jnp.float16, jnp.bfloat16])
 def test_half_precision_scores_are_ranked_as_they_are(dtype):
     rng = np.random.default_rng(0)
@@ -236,6 +245,7 @@ def test_half_precision_scores_are_ranked_as_they_are(dtype):
         close(value, function(labels, exact))
 
 
+@pytest.mark.slow
 def test_float64_scores_are_compared_in_float64():
     scores = np.array([[1.0], [1.0 + 1e-12]])
     with jax.enable_x64(True):
@@ -246,6 +256,7 @@ def test_float64_scores_are_compared_in_float64():
         assert sf.metrics.roc_auc(far, np.array([[0], [1], [0]])) == 1
 
 
+@pytest.mark.slow
 def test_vmap_equals_a_loop():
     rng = np.random.default_rng(0)
     scores = np.round(rng.normal(size=(3, 9, 5)), 1).astype(np.float32)
@@ -256,6 +267,7 @@ def test_vmap_equals_a_loop():
         np.testing.assert_allclose(jax.vmap(function)(scores, labels), expected, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_leading_axes_all_hold_examples():
     rng = np.random.default_rng(1)
     scores, labels = rng.normal(size=(2, 6, 4)).astype(np.float32), rng.integers(0, 2, (2, 6, 4))
@@ -272,6 +284,7 @@ def test_keys_order_floats_as_floats_do():
     assert (np.diff(keys.astype(np.int64)) > 0).all()
 
 
+@pytest.mark.slow
 def test_long_columns_keep_six_digits():
     rng = np.random.default_rng(2)
     labels = (rng.random((50_000, 2)) < 0.3).astype(np.int32)

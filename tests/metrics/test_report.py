@@ -58,6 +58,7 @@ DECIDED = {"f1", "precision", "recall", "jaccard", "matthews", "balanced_accurac
            "hamming_loss", "subset_accuracy", "label_count_error", "label_count_bias"}  # fmt: skip
 
 
+@pytest.mark.slow
 def test_bootstrap_keeps_the_values_and_orders_the_interval():
     scores, labels, decisions = data()
     values = m.report(scores, labels, decisions, k=(1,))
@@ -69,6 +70,7 @@ def test_bootstrap_keeps_the_values_and_orders_the_interval():
         np.testing.assert_array_equal(estimate.low, again[name].low)
 
 
+@pytest.mark.slow
 def test_a_resample_is_worth_repeated_examples():
     # One draw of each of n examples with replacement: the mean of the draws of a 0/1 metric has
     # standard error sqrt(p (1 - p) / n), and the interval is about 2 * 1.96 of them wide.
@@ -102,6 +104,7 @@ def test_intervals_cover_the_truth_nineteen_times_in_twenty():
     assert covered >= 50
 
 
+@pytest.mark.slow
 def test_the_interval_of_a_nan_is_nan():
     scores, labels, decisions = data()
     scores[3, 1] = np.nan
@@ -133,6 +136,7 @@ def test_padding_does_not_change_the_distribution_of_intervals():
         np.testing.assert_allclose(b.high - b.low, a.high - a.low, rtol=0.3)
 
 
+@pytest.mark.slow
 def test_the_report_runs_inside_jit():
     scores, labels, decisions = data()
     inside = jax.jit(lambda *x: m.report(*x))(scores, labels, decisions)
@@ -184,6 +188,7 @@ def test_values_of_each_label_are_those_of_their_functions(kind):
 NAMES = ("speed [m/s]", "[/h]", "comedy", "comedy", "喜剧\nx", "l" * 60)
 
 
+@pytest.mark.slow
 def test_the_table_shows_names_as_they_are_and_the_values_of_the_report():
     scores, labels, decisions = data()
     labels[:, 0] = True
@@ -210,6 +215,7 @@ def test_the_table_shows_names_as_they_are_and_the_values_of_the_report():
     assert f"{values['f1/micro']:.5f}" in values.table(digits=5)
 
 
+@pytest.mark.slow
 def test_a_report_with_names_goes_through_jit_pickle_and_bootstrap():
     scores, labels, decisions = data()
 
@@ -241,6 +247,7 @@ def test_one_string_is_not_a_sequence_of_names():
         m.report(*data(), label_names="abcdef")
 
 
+@pytest.mark.slow
 def test_the_page_on_metrics_shows_what_comes_out():
     page = pathlib.Path(__file__).parents[2] / "docs" / "metrics.md"
     assert doctest.testfile(str(page), module_relative=False).failed == 0

@@ -63,6 +63,7 @@ def compute_of(stream):
 ALL, EVEN = np.ones((12, 1), bool), np.ones((12, 1), np.float32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("metric", "options"), STREAMS)
 def test_batches_add_up_to_the_whole_set(metric, options):
     predictions, labels = batches(metric)
@@ -156,6 +157,7 @@ def test_a_new_metric_is_one_definition():
     np.testing.assert_allclose(stream.compute(stream.merge(first, second)), expected, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_an_objective_streams_to_its_value_on_all_examples():
     scores, labels = batches(m.roc_auc)
     objective = sf.objectives.soft_f1(average="micro") + 0.5 * sf.objectives.zlpr()
@@ -165,6 +167,7 @@ def test_an_objective_streams_to_its_value_on_all_examples():
     np.testing.assert_allclose(value, objective(scores, labels), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_counts_stay_exact_past_2_to_the_24():
     stream = m.Stream(m.accuracy, 1, average=None)
     one = jnp.ones((1, 1), bool)
@@ -214,6 +217,7 @@ def test_scan_and_checkpoint_keep_the_state():
     assert stream.compute(restored) == m.f1(predictions, labels)
 
 
+@pytest.mark.slow
 def test_axis_name_sums_over_devices():
     for metric in (m.f1, m.roc_auc, m.coverage_error):
         predictions, labels = batches(metric)
@@ -249,6 +253,7 @@ def test_states_of_other_streams_are_refused():
         f1.compute(jnp.zeros(3))
 
 
+@pytest.mark.slow
 def test_streams_with_nan_pickle_compare_hash_and_merge():
     stream = m.Stream(m.f1, 2, zero_division=float("nan"))
     again = pickle.loads(pickle.dumps(stream))
@@ -268,6 +273,7 @@ def test_streams_with_nan_pickle_compare_hash_and_merge():
     )
 
 
+@pytest.mark.slow
 def test_a_nan_in_the_sums_stays_and_other_labels_are_untouched():
     for metric in (m.f1, m.roc_auc, m.calibration_error):
         predictions, labels = batches(metric)
@@ -288,6 +294,7 @@ def test_a_nan_in_the_sums_stays_and_other_labels_are_untouched():
         )
 
 
+@pytest.mark.slow
 def test_a_batch_in_which_nothing_counts_changes_nothing():
     for metric, options in STREAMS:
         predictions, labels = batches(metric)
@@ -299,6 +306,7 @@ def test_a_batch_in_which_nothing_counts_changes_nothing():
             np.testing.assert_array_equal(x, y)
 
 
+@pytest.mark.slow
 def test_examples_of_one_class_can_be_skipped_in_a_stream():
     predictions, labels = batches(m.roc_auc)
     labels[::3] = True
@@ -310,6 +318,7 @@ def test_examples_of_one_class_can_be_skipped_in_a_stream():
     np.testing.assert_allclose(stream.compute(state), expected, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_stream_of_nothing_is_what_its_metric_is_of_nothing():
     for metric, options in STREAMS:
         stream = m.Stream(metric, 5, **options)
@@ -383,6 +392,7 @@ def test_the_exact_area_lies_within_the_bounds_of_the_sketch(metric):
                 assert (np.asarray(value) <= high).all(), average
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("metric", EXACT)
 def test_bounds_of_scores_that_share_no_bin_are_tight_and_hold_the_exact_area(metric):
     # Then the sketch is exact but for its rounding, which alone decides. Rare positives too.
@@ -401,6 +411,7 @@ def test_bounds_of_scores_that_share_no_bin_are_tight_and_hold_the_exact_area(me
             assert (high - low < 5e-5).all() if metric is m.roc_auc else (high - low < 5e-2).all()
 
 
+@pytest.mark.slow
 def test_the_default_sketch_is_within_a_thousandth_on_smooth_scores():
     rng = np.random.default_rng(0)
     labels = rng.random((20_000, 4)) < [0.02, 0.1, 0.3, 0.5]
@@ -412,6 +423,7 @@ def test_the_default_sketch_is_within_a_thousandth_on_smooth_scores():
         assert np.max(bounds.high - bounds.low) < 0.03
 
 
+@pytest.mark.slow
 def test_threshold_counts_are_exact():
     rng = np.random.default_rng(0)
     scores = np.concatenate(
@@ -425,6 +437,7 @@ def test_threshold_counts_are_exact():
             np.testing.assert_array_equal(x[:, b], y)
 
 
+@pytest.mark.slow
 def test_infinite_and_masked_scores_go_to_the_outer_bins_or_nowhere():
     scores = np.array([[np.inf], [-np.inf], [1e30], [np.nan]], np.float32)
     where = np.array([[True], [True], [True], [False]])

@@ -52,6 +52,7 @@ def test_two_processes_of_two_devices_train_like_one_of_one(tmp_path):
             )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

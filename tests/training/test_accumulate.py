@@ -48,6 +48,7 @@ def whole(objective, params, part):
 
 
 # Parts of which the last is padded; and of one example each.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("case", "micro_batches"), [*((c, 3) for c in KINDS), *((c, 10) for c in KINDS[:2])], ids=str
 )
@@ -60,6 +61,7 @@ def test_value_and_gradient_are_those_of_the_whole_batch(case, micro_batches):
     tree_allclose((parts.value, parts.gradient), whole(case.objective, params, part), 2e-5, 1e-6)
 
 
+@pytest.mark.slow
 def test_a_mean_of_gradients_would_be_wrong():
     params, part = problem()
     objective = sf.objectives.soft_f1()
@@ -112,6 +114,7 @@ def test_dropout_and_batch_normalisation_see_the_same_in_both_passes():
     )  # running statistics moved
 
 
+@pytest.mark.slow
 def test_a_state_moves_once_per_batch():
     params, part = problem()
     objective = sf.objectives.cost_sensitive_f_beta()
@@ -143,6 +146,7 @@ def test_the_memory_is_that_of_one_part():
     assert temporary(16) < 0.3 * temporary(1)
 
 
+@pytest.mark.slow
 def test_low_precision_parameters_are_summed_in_float32():
     params, part = problem()
     half = jax.tree.map(lambda x: x.astype(jnp.bfloat16), params)
@@ -173,6 +177,7 @@ def test_bad_numbers_are_refused():
         )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_step_of_micro_batches_is_the_step_of_the_batch():
     _, part = problem()
     model, optimizer = sf.models.MLP(5, hidden=(4,)), optax.sgd(0.5)

@@ -93,6 +93,7 @@ def flip(content):
     return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "objective",
     [
@@ -111,6 +112,7 @@ def test_every_array_comes_back_bit_by_bit(objective, tmp_path):
     assert jax.random.uniform(restored.key) == jax.random.uniform(state.key)
 
 
+@pytest.mark.slow
 def test_awkward_numbers_keep_their_bits(state, tmp_path):
     odd = np.array([np.nan, -0.0, np.inf, 1e-45, 3.0], np.float32)
     odd = odd.view(np.uint32) | np.array([0x1234, 0, 0, 0, 0], np.uint32)
@@ -126,6 +128,7 @@ def test_awkward_numbers_keep_their_bits(state, tmp_path):
     checkpoints.close()
 
 
+@pytest.mark.slow
 def test_keys_of_another_implementation(state, tmp_path):
     other = at(state._replace(key=jax.random.key(3, impl="rbg")), 1)
     saved(tmp_path, other, [1])
@@ -135,6 +138,7 @@ def test_keys_of_another_implementation(state, tmp_path):
     assert_same_bits(Checkpointer(tmp_path, CONFIG).restore(abstract)[0], other)
 
 
+@pytest.mark.slow
 def test_the_newest_stay_and_the_best_stays(state, tmp_path):
     saved(tmp_path, state, range(1, 7), [0.1, 0.5, 0.3, 0.5, 0.4, 0.2])
     assert {p.name for p in (tmp_path / "last").iterdir()} == {"5", "6"}
@@ -146,6 +150,7 @@ def test_the_newest_stay_and_the_best_stays(state, tmp_path):
     assert metrics == {"micro_f1": 0.5, "loss": 1.0}
 
 
+@pytest.mark.slow
 def test_nothing_saved_restores_nothing(state, tmp_path):
     checkpoints = Checkpointer(tmp_path, CONFIG)
     assert checkpoints.last_step is None
@@ -153,6 +158,7 @@ def test_nothing_saved_restores_nothing(state, tmp_path):
     assert checkpoints.restore_best(state) is None
 
 
+@pytest.mark.slow
 def test_a_step_that_comes_again_is_written_again(state, tmp_path):
     saved(tmp_path, state, [1, 2], [0.1, 0.5])
     saved(tmp_path, state, [2], [0.6])
@@ -172,6 +178,7 @@ def test_another_configuration_is_refused_by_its_fields(state, tmp_path):
     assert "hidden" not in message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["truncated", "flipped", "missing", "no metadata"])
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(kind, state, tmp_path):
     saved(tmp_path, state, [1, 2])
@@ -195,6 +202,7 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(kind, state, tmp_path
     checkpoints.close()
 
 
+@pytest.mark.slow
 def test_a_best_checkpoint_that_cannot_be_read_is_replaced_by_the_next(state, tmp_path):
     saved(tmp_path, state, [1], [0.9])
     (tmp_path / "best" / "1" / "meta" / "metadata").write_text("{")
@@ -203,6 +211,7 @@ def test_a_best_checkpoint_that_cannot_be_read_is_replaced_by_the_next(state, tm
     assert (int(best.step), metrics["micro_f1"]) == (2, 0.3)
 
 
+@pytest.mark.slow
 def test_arrays_that_do_not_match_their_checksum_are_refused(state, tmp_path, monkeypatch):
     saved(tmp_path, state, [1])
     monkeypatch.setattr(training.checkpoints, "_checksum", lambda tree: 0)
@@ -296,6 +305,7 @@ def test_a_mapping_with_leaves_of_every_kind(tmp_path):
     checkpoints.close()
 
 
+@pytest.mark.slow
 def test_a_state_of_flax_before_and_after_its_first_step(tmp_path):
     model, optimizer = nn.Dense(3), optax.adam(0.1)
     params = model.init(jax.random.key(0), jnp.ones((1, 2)))["params"]
@@ -331,6 +341,7 @@ class Wider(nn.Module):
         return nn.Dense(3)(nn.Dense(5, name="first")(x))
 
 
+@pytest.mark.slow
 def test_another_network_or_optimizer_is_told_by_its_leaves(state, tmp_path, recwarn):
     saved(tmp_path, state, [1, 2])
     checkpoints = Checkpointer(tmp_path, CONFIG)
@@ -355,6 +366,7 @@ def test_another_network_or_optimizer_is_told_by_its_leaves(state, tmp_path, rec
     assert int(checkpoints.restore(state)[0].step) == 2
 
 
+@pytest.mark.slow
 def test_parameters_come_without_the_optimizer(state, tmp_path):
     saved(tmp_path, state, [1, 2], [0.5, 0.1])
     # The optimizer's arrays are gone, and are not asked for.
@@ -387,6 +399,7 @@ class Unsteady:
         return self._manager.restore(step, **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["last", "best"])
 def test_an_error_of_reading_deletes_nothing(name, state, tmp_path):
     saved(tmp_path, state, [1], [0.5])
@@ -436,6 +449,7 @@ def test_fields_that_may_differ_are_kept_but_not_compared(state, tmp_path):
     assert Checkpointer(tmp_path / "new", longer).saved_config is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("metrics", [None, {"micro_f1": 0.6}])
 def test_a_full_disk_is_an_error_that_says_so_and_keeps_what_is_there(state, tmp_path, metrics):
     saved(tmp_path, state, [1], [0.5])

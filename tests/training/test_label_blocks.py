@@ -104,6 +104,7 @@ def test_value_and_gradients_are_those_of_the_direct_form(objective):
         assert_equal(*both(objective, layer, labels, 5, where=where, weights=weights), 1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("block_size", "sparse"), [(1, False), (4, True), (50, False)])
 def test_any_block_size_and_both_kinds_of_labels(block_size, sparse):
     layer, labels = data()
@@ -133,6 +134,7 @@ def test_float32_masks_and_weights_that_are_not_broadcast(options, labels):
     assert_equal(*both(MIX, layer, y, 6, **options), FLOAT32)
 
 
+@pytest.mark.slow
 def test_weights_of_labels_are_cut_and_refused_where_they_cancel():
     layer, y = data(np.float32)
     weights = jnp.linspace(0, 2, LABELS)
@@ -142,6 +144,7 @@ def test_weights_of_labels_are_cut_and_refused_where_they_cancel():
         both(MIX, layer, y, 6, weights=weights)
 
 
+@pytest.mark.slow
 def test_a_batch_without_positives():
     layer, labels = data(np.float32)
     assert_equal(*both(MIX, layer, np.zeros_like(labels), 6), FLOAT32)
@@ -152,6 +155,7 @@ def test_a_batch_without_positives():
     np.testing.assert_allclose(values, expected, rtol=FLOAT32)
 
 
+@pytest.mark.slow
 def test_numbers_per_label_are_cut_and_get_their_gradient():
     layer, labels = data()
     slope, offset = np.linspace(0.5, 3, LABELS), np.linspace(-1, 1, LABELS)
@@ -176,6 +180,7 @@ def test_as_many_features_examples_and_indices_as_labels():
         np.testing.assert_allclose(value, expected, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_huge_logits_are_finite_and_equal():
     scale = 1e4
     layer, labels = data(np.float32)
@@ -187,6 +192,7 @@ def test_huge_logits_are_finite_and_equal():
     assert_equal(blocked, whole, 4 * np.finfo(np.float32).eps * scale)
 
 
+@pytest.mark.slow
 def test_gradients_of_gradients():
     layer, labels = data()
     with jax.enable_x64(True):
@@ -203,6 +209,7 @@ def test_gradients_of_gradients():
         np.testing.assert_allclose(blocked, whole, rtol=0, atol=1e-12 * np.abs(whole).max())
 
 
+@pytest.mark.slow
 def test_half_precision_accumulates_in_float32():
     layer, labels = data(np.float32)
     features, kernel, bias = (jnp.asarray(x, jnp.bfloat16) for x in layer)
@@ -275,6 +282,7 @@ def call(**changes):
     return label_blocks(objective, block_size=block_size)(**arguments)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
@@ -328,6 +336,7 @@ def test_mistakes_are_named(changes, error, message):
         call(**changes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block_size", [1, 5, 20])
 @pytest.mark.parametrize("k", [1, 4, 13])
 def test_top_k_is_that_of_all_logits(k, block_size):

@@ -21,6 +21,7 @@ def data(seed):
     return jnp.asarray(logits, jnp.float32), jnp.asarray(labels)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("objective", OBJECTIVES, ids=repr)
 def test_decay_0_is_the_objective_itself(objective):
     moved = training.moving(objective, 0.0)
@@ -33,6 +34,7 @@ def test_decay_0_is_the_objective_itself(objective):
         tree_allclose((got, gradient), plain(*data(seed)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("objective", OBJECTIVES, ids=repr)
 def test_the_value_is_that_of_the_corrected_average(objective):
     decay, steps = 0.8, 4
@@ -51,6 +53,7 @@ def test_the_value_is_that_of_the_corrected_average(objective):
     np.testing.assert_allclose(state.weight, 1 - decay**steps, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_constant_stream_has_the_plain_value_from_the_first_batch():
     objective = sf.objectives.sigmoid_f1()
     moved = training.moving(objective, 0.99)
@@ -60,6 +63,7 @@ def test_a_constant_stream_has_the_plain_value_from_the_first_batch():
         np.testing.assert_allclose(value, objective(*data(0)), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_an_absent_label_has_a_gradient_only_with_the_average():
     logits, labels = data(0)
     absent = labels.at[:, 2].set(0)
@@ -73,6 +77,7 @@ def test_an_absent_label_has_a_gradient_only_with_the_average():
     assert (kept[:, 2] > 0).all()
 
 
+@pytest.mark.slow
 def test_no_gradient_flows_through_the_state():
     objective = training.moving(sf.objectives.soft_f1())
     logits, labels = data(0)
@@ -84,6 +89,7 @@ def test_no_gradient_flows_through_the_state():
     assert not jax.grad(after_two)(logits).any()
 
 
+@pytest.mark.slow
 def test_the_state_is_the_same_under_jit_scan_and_shards():
     objective = training.moving(sf.objectives.soft_f1(), 0.7)
     batches = [data(seed) for seed in range(3)]
@@ -107,6 +113,7 @@ def test_the_state_is_the_same_under_jit_scan_and_shards():
     tree_allclose(jax.tree.map(lambda x: x[1], over), whole)
 
 
+@pytest.mark.slow
 def test_decays_are_mapped_over_in_one_program():
     decays = jnp.array([0.0, 0.9])
     objectives = jax.vmap(lambda d: training.moving(sf.objectives.soft_f1(), d))(decays)

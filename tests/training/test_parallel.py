@@ -13,6 +13,7 @@ MODEL, OBJECTIVE, OPTIMIZER = sf.models.MLP(3, hidden=()), sf.objectives.soft_f1
 STEP = training.train_step(MODEL, OBJECTIVE, OPTIMIZER)
 
 
+@pytest.mark.slow
 def test_padding_adds_rows_that_do_not_count():
     rng = np.random.default_rng(0)
     logits, labels = rng.normal(size=(5, 3)).astype(np.float32), rng.random((5, 3)) < 0.5
@@ -25,6 +26,7 @@ def test_padding_adds_rows_that_do_not_count():
     assert training.pad(part, 5) is part
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["shard_map", "pmap", "jit"])
 def test_every_mode_runs_on_one_device(how):
     part = training.Batch(jnp.ones((4, 2)), jnp.ones((4, 3), bool))

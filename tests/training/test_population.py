@@ -75,6 +75,7 @@ def test_a_run_equals_a_plain_training_loop():
                 np.testing.assert_allclose(got[seed, k, 0], want, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_best_epoch_of_each_criterion_is_kept():
     result = train(epochs=6)
     assert result.criteria.shape == (2, 2, 6, 2)
@@ -91,6 +92,7 @@ def test_the_best_epoch_of_each_criterion_is_kept():
                 np.testing.assert_allclose(value, result.best[seed, k, m], rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_padded_rows_and_masked_labels_count_for_nothing():
     x, y, split = problem()
     plain = train()
@@ -113,6 +115,7 @@ def test_padded_rows_and_masked_labels_count_for_nothing():
     assert not np.array_equal(a.loss, plain.loss)
 
 
+@pytest.mark.slow
 def test_batches_of_padding_change_nothing_to_the_last_bit():
     _, _, split = problem()
     settings = [
@@ -137,6 +140,7 @@ class Frozen(nn.Module):
         return nn.Dense(3)(x)
 
 
+@pytest.mark.slow
 def test_only_parameters_are_trained():
     x, y, split = problem()
     result = train(model=Frozen(), batch_size=40, epochs=3)
@@ -169,6 +173,7 @@ class Off(nn.Module):
         return nn.Dense(3)(nn.Dropout(0.5, deterministic=phase == "evaluate")(x))
 
 
+@pytest.mark.slow
 def test_dropout_is_on_in_training_or_refused():
     plain, dropped = (train(model=Dropped(rate), epochs=1, batch_size=40) for rate in (0.0, 0.5))
     # One full batch: the first loss differs by what was dropped, nothing else.
@@ -177,6 +182,7 @@ def test_dropout_is_on_in_training_or_refused():
         train(model=Off())
 
 
+@pytest.mark.slow
 def test_a_run_that_is_not_finite_is_never_selected_over_a_finite_one():
     def sometimes_nan(logits, labels, where):
         return jnp.where(jnp.isfinite(logits).all(), 1.0, jnp.nan)[None]
@@ -187,6 +193,7 @@ def test_a_run_that_is_not_finite_is_never_selected_over_a_finite_one():
     assert (result.best_epoch[:, 1] == -1).all()
 
 
+@pytest.mark.slow
 def test_progress_is_told_of_every_epoch():
     seen = []
     train(epochs=5, progress=lambda epoch: seen.append(int(epoch)))
@@ -194,6 +201,7 @@ def test_progress_is_told_of_every_epoch():
     assert sorted(seen) == [0, 1, 2, 3, 4]
 
 
+@pytest.mark.slow
 def test_an_interruption_ends_it_after_the_epoch():
     def interrupt(epoch):
         seen.append(epoch)
@@ -205,6 +213,7 @@ def test_an_interruption_ends_it_after_the_epoch():
     assert seen == [0]
 
 
+@pytest.mark.slow
 def test_features_that_are_not_known_are_filled_by_seed():
     x, _, split = problem()
     fill = np.stack([np.full(4, 0.5), np.full(4, -1.0)]).astype(np.float32)

@@ -97,6 +97,7 @@ def one_step(model, objective=None, optimizer=None, **options):
     return state, jax.jit(step)(state, BATCH)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["train", "training", "is_training", "deterministic", "use_running_average"]
 )
@@ -116,6 +117,7 @@ def test_every_usual_name_of_the_mode_trains_in_training(name):
     assert not np.array_equal(one, two)
 
 
+@pytest.mark.slow
 def test_a_mode_of_another_name_is_given_as_model_args():
     with pytest.raises(ValueError, match=r"Dropout_0, BatchNorm_0 in evaluation .*model_args="):
         one_step(Other())
@@ -126,6 +128,7 @@ def test_a_mode_of_another_name_is_given_as_model_args():
         training.forward(lambda *_: None, model_args={})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", [Half(), Fixed(False), OwnStatistics(), Attention()], ids=repr)
 def test_what_stays_in_evaluation_is_refused_unless_it_is_meant_so(model):
     with pytest.raises(ValueError, match="in evaluation mode"):
@@ -133,6 +136,7 @@ def test_what_stays_in_evaluation_is_refused_unless_it_is_meant_so(model):
     one_step(model, model_args={})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", [Fixed(True), Frozen(), nn.Dense(4)], ids=repr)
 def test_what_is_in_training_or_frozen_on_purpose_is_not_refused(model):
     before, (after, _) = one_step(model)
@@ -151,6 +155,7 @@ def test_micro_batches_train_in_training_too():
         )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_accumulation_needs_no_state_of_the_network():
     model, objective = sf.models.MLP(4, hidden=(3,)), sf.objectives.soft_f1()
     params = model.init(KEY, BATCH.inputs)["params"]
@@ -199,6 +204,7 @@ def test_multi_steps_of_what_is_no_mean_is_refused(objective, inside):
         training.train_step(model, objective, optimizer)(state, BATCH)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("objective", MEANS, ids=repr)
 def test_multi_steps_of_a_mean_over_equal_batches_is_the_step_of_both(objective):
     model = nn.Dense(4)
@@ -239,6 +245,7 @@ def states():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [pytest.param(make, id=name) for name, make in states()])
 def test_no_state_holds_a_buffer_twice(make):
     """Donation of a buffer that comes twice is an error, or a crash of many devices."""
@@ -266,6 +273,7 @@ def test_what_is_no_objective_is_refused():
 # Strict types
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("micro_batches", [1, 2])
 def test_steps_pass_under_strict_promotion(micro_batches):
     objectives = [

@@ -14,13 +14,13 @@ from experiments.errors import UserError
 
 
 def abstracts(
-    source: raw.Source, url: str, digest: str, label: Callable[[str], str]
+    raw_files: raw.RawFiles, url: str, digest: str, label: Callable[[str], str]
 ) -> list[dict[str, Any]]:
     """The documents with the union of their sentences' labels.
 
     Args:
-      source: where the user may have the folders `text` and `labels`, or an archive of both named
-        as the data set, .tar.gz or .zip.
+      raw_files: where the user may have the folders `text` and `labels`, or an archive of both
+        named as the data set, .tar.gz or .zip.
       url: the public archive. Its packing may change, so its content is checked, not its bytes.
       digest: what `raw.digest` of the downloaded `text/...` and `labels/...` files must be.
       label: from a lower-cased full path, as "a--b", to the label that is wanted.
@@ -29,9 +29,11 @@ def abstracts(
       UserError: other content than the digest's, a document without its labels or the reverse,
         another number of label fields than sentences, or text that is not UTF-8.
     """
-    text = source.find("text")
-    found = text.parent if text else source.find(f"{source.name}.tar.gz", f"{source.name}.zip")
-    path = found or source.path(f"{source.name}.tar.gz", url=url)
+    text = raw_files.find("text")
+    found = (
+        text.parent if text else raw_files.find(f"{raw_files.name}.tar.gz", f"{raw_files.name}.zip")
+    )
+    path = found or raw_files.path(f"{raw_files.name}.tar.gz", url=url)
     files = {"text": dict[str, bytes](), "labels": dict[str, bytes]()}
     for name, data in raw.members(path):
         parts = pathlib.PurePosixPath(name).parts

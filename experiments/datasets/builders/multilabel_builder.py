@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import tensorflow_datasets as tfds
 
-from experiments.datasets.builders.raw import Source
+from experiments.datasets.builders.raw import RawFiles
 from experiments.errors import UserError
 
 Example = dict[str, Any]
@@ -69,7 +69,7 @@ class MultilabelBuilder(tfds.core.GeneratorBasedBuilder):
         """The input feature (`text`, `features` or `image`) and others besides id and labels."""
 
     @abc.abstractmethod
-    def _content(self, source: Source) -> Content:
+    def _content(self, raw_files: RawFiles) -> Content:
         """The examples in the raw files."""
 
     def _info(self) -> tfds.core.DatasetInfo:
@@ -86,7 +86,7 @@ class MultilabelBuilder(tfds.core.GeneratorBasedBuilder):
         self, dl_manager: tfds.download.DownloadManager
     ) -> dict[str, Iterator[tuple[str, Example]]]:
         instructions = " ".join((self.MANUAL_DOWNLOAD_INSTRUCTIONS or "").split())
-        content = self._content(Source(self.name, instructions, dl_manager))
+        content = self._content(RawFiles(self.name, instructions, dl_manager))
         names = content.label_names
         if names is None:
             names = sorted(set().union(*map(count_labels, content.splits.values())))

@@ -18,7 +18,7 @@ from experiments.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True)
-class Source:
+class RawFiles:
     """Where the raw files of one data set are: in the user's folder, else at public addresses.
 
     Attributes:

@@ -165,6 +165,7 @@ def test_chexpert_s_states_are_tfds_s():
     assert set(chexpert._LABELS.values()) == {"uncertain", "positive", "negative", "unmentioned"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("part", "expected"),
     [

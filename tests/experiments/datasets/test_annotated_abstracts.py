@@ -90,6 +90,7 @@ def test_archives_without_documents_or_labels_are_refused(tmp_path):
         examples(Hallmarks, tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("builder", "file", "config", "labels", "expected"),
     [
@@ -110,6 +111,7 @@ def test_the_real_files_have_their_published_counts(
     assert tuple(counts(read["train"]).values()) == expected
 
 
+@pytest.mark.slow
 def test_the_real_hallmarks_come_back_from_disk(tmp_path):
     (tmp_path / "hallmarks_of_cancer.tar.gz").symlink_to(
         shared("hallmarks_of_cancer") / "hoc_raw.tar.gz"
@@ -124,6 +126,7 @@ def test_the_real_hallmarks_come_back_from_disk(tmp_path):
     assert written == {e["id"]: set(e["labels"]) for e in raw["train"]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("builder", "file"), [(Hallmarks, "hoc"), (Exposure, "cei")])
 def test_the_content_digest_is_that_of_the_published_files(tmp_path, monkeypatch, builder, file):
     archive = shared(builder.name) / f"{file}_raw.tar.gz"

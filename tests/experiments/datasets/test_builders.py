@@ -57,6 +57,7 @@ def test_every_folder_of_a_builder_is_listed():
     assert set(BUILDERS) == found
 
 
+@pytest.mark.slow
 def test_tensorflow_is_never_imported(tmp_path):
     """From raw files to reading, in a process of its own."""
     code = f"""

@@ -66,6 +66,7 @@ def test_missing_and_broken_files_are_named(tmp_path):
         examples(Builder, tmp_path, "plots")
 
 
+@pytest.mark.slow
 def test_real_genres_have_their_published_counts(tmp_path):
     """Every film of the real table with one poster of ours, since the folder has none."""
     table = shared("movie_posters_resnet18") / "movies.csv.gz"

@@ -148,6 +148,7 @@ def test_sparse_forms_of_files_are_found(tmp_path):
     assert [e["labels"] for split in ("train", "test") for e in read[split]] == [["a"], ["b"]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "labels", "train", "test", "several"),
     [

@@ -42,7 +42,7 @@ def server(tmp_path, monkeypatch):
         thread.join()
 
 
-def source(tmp_path, content=None, url=None):
+def raw_files(tmp_path, content=None, url=None):
     infos = {}
     if content is not None:
         digest = hashlib.sha256(content).hexdigest()
@@ -54,28 +54,28 @@ def source(tmp_path, content=None, url=None):
         url_infos=infos,
         dataset_name="tiny",
     )
-    return raw.Source("tiny", "see the page of tiny", manager)
+    return raw.RawFiles("tiny", "see the page of tiny", manager)
 
 
 def test_downloads_are_checked_against_their_registered_checksum(tmp_path, server):
     (tmp_path / "public" / "a.txt").write_bytes(b"published")
     url = f"{server}/a.txt"
-    path = source(tmp_path, b"published", url).path("a.txt", url=url)
+    path = raw_files(tmp_path, b"published", url).path("a.txt", url=url)
     assert path.read_bytes() == b"published"
     (tmp_path / "again").mkdir()
     with pytest.raises(UserError, match=r"tiny: .*/a.txt is not the file that was registered"):
-        source(tmp_path / "again", b"registered", url).path("a.txt", url=url)
+        raw_files(tmp_path / "again", b"registered", url).path("a.txt", url=url)
     assert not list((tmp_path / "again").rglob("*.txt"))
     assert not list((tmp_path / "again").rglob("*.tmp.*"))
     with pytest.raises(
         UserError,
         match=r"tiny: Failed to get url .*b.txt. HTTP code: 404.* put b.txt by hand.*see the",
     ):
-        source(tmp_path / "again").path("b.txt", url=f"{server}/b.txt")
+        raw_files(tmp_path / "again").path("b.txt", url=f"{server}/b.txt")
 
 
 def test_the_user_s_files_come_first_plain_or_gzipped(tmp_path):
-    tiny = source(tmp_path)
+    tiny = raw_files(tmp_path)
     with pytest.raises(UserError, match=r"tiny: no a.txt or b.txt: Manual directory .*manual does"):
         tiny.path("a.txt", "b.txt")
     (tmp_path / "manual" / "tiny").mkdir(parents=True)
@@ -165,6 +165,7 @@ def test_a_digest_ignores_order_and_sees_names_and_contents():
     assert len({raw.digest(c) for c in ([a], [a, b], [("c", b"1")], [("a", b"3")])}) == 4
 
 
+@pytest.mark.slow
 def test_cells_of_any_length_whatever_else_is_imported(tmp_path):
     (tmp_path / "t.csv").write_text(f"text\n{'word ' * 40_000}\n")
     code = "import pathlib, sys; from experiments.datasets.builders import raw; "

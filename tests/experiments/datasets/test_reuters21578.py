@@ -102,6 +102,7 @@ def real(tmp_path_factory):
     return folder, {str(r["id"]): r for r in rows}
 
 
+@pytest.mark.slow
 def test_the_real_collection_has_its_published_counts(real):
     folder, rows = real
     read, names = examples(Builder, folder)

@@ -52,6 +52,7 @@ def test_other_files_and_a_missing_package_are_explained(tmp_path, monkeypatch):
         examples(movies.Builder, tmp_path / "none", data_dir=tmp_path / "again")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("config", "labels", "expected"),
     [("all", 21, (17472, 2.030, (0, 10), 443, 10643)), ("frequent", 20, (17023, 2.081, (1, 10)))],

@@ -55,9 +55,9 @@ class Builder(MultilabelBuilder):
     def _inputs(self) -> dict[str, Any]:
         return {"text": tfds.features.Text(), "title": tfds.features.Text()}
 
-    def _content(self, source: raw.Source) -> Content:
+    def _content(self, raw_files: raw.RawFiles) -> Content:
         config = self.builder_config
-        papers = functools.partial(_papers, source.path(_FILE), config.archives)
+        papers = functools.partial(_papers, raw_files.path(_FILE), config.archives)
         counts = count_labels(papers)
         kept = sorted(name for name, count in counts.items() if count >= config.min_count)
         return Content({"train": papers}, kept, keep_unlabelled=False)

@@ -7,7 +7,7 @@ import tensorflow_datasets as tfds
 
 from experiments.datasets.builders.annotated_abstracts import abstracts
 from experiments.datasets.builders.multilabel_builder import Content, MultilabelBuilder
-from experiments.datasets.builders.raw import Source
+from experiments.datasets.builders.raw import RawFiles
 
 _COMMIT = "bdc6daa0d84d1ea8e9c050c6e0a75cbe2ec5d820"
 _URL = f"https://github.com/sb895/chemical-exposure-information-corpus/archive/{_COMMIT}.tar.gz"
@@ -46,6 +46,6 @@ class Builder(MultilabelBuilder):
     def _inputs(self) -> dict[str, Any]:
         return {"text": tfds.features.Text()}
 
-    def _content(self, source: Source) -> Content:
-        documents = abstracts(source, _URL, _DIGEST, _LABELS[self.builder_config.name])
+    def _content(self, raw_files: RawFiles) -> Content:
+        documents = abstracts(raw_files, _URL, _DIGEST, _LABELS[self.builder_config.name])
         return Content({"train": lambda: iter(documents)})

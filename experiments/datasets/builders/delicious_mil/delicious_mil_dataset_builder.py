@@ -32,9 +32,9 @@ class Builder(MultilabelBuilder):
     def _inputs(self) -> dict[str, Any]:
         return {"text": tfds.features.Text()}
 
-    def _content(self, source: raw.Source) -> Content:
+    def _content(self, raw_files: raw.RawFiles) -> Content:
         def path(name: str) -> pathlib.Path:
-            return source.path(name, url=_URL + name)
+            return raw_files.path(name, url=_URL + name)
 
         labels, words = _names(path("labels.txt")), _names(path("vocabs.txt"))
         return Content(

@@ -51,8 +51,8 @@ class Builder(MultilabelBuilder):
     def _inputs(self) -> dict[str, Any]:
         return {"text": tfds.features.Text(), "patient": tfds.features.Text()}
 
-    def _content(self, source: raw.Source) -> Content:
-        notes, codes = source.path(_NOTES), source.path(_CODES)
+    def _content(self, raw_files: raw.RawFiles) -> Content:
+        notes, codes = raw_files.path(_NOTES), raw_files.path(_CODES)
         stays = list(_stays(notes, codes))
         counts = count_labels(lambda: iter(stays))
         # By frequency, then by code, so that ties do not depend on the files' order.

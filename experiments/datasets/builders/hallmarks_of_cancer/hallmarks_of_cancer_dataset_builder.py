@@ -6,7 +6,7 @@ import tensorflow_datasets as tfds
 
 from experiments.datasets.builders.annotated_abstracts import abstracts
 from experiments.datasets.builders.multilabel_builder import Content, MultilabelBuilder
-from experiments.datasets.builders.raw import Source
+from experiments.datasets.builders.raw import RawFiles
 
 _COMMIT = "3bc6e6deb90cf5bc4f9988c493fe2c32e9b3cf2a"
 _URL = f"https://github.com/sb895/Hallmarks-of-Cancer/archive/{_COMMIT}.tar.gz"
@@ -30,9 +30,9 @@ class Builder(MultilabelBuilder):
     def _inputs(self) -> dict[str, Any]:
         return {"text": tfds.features.Text()}
 
-    def _content(self, source: Source) -> Content:
+    def _content(self, raw_files: RawFiles) -> Content:
         top = self.builder_config.name == "top_level"
         documents = abstracts(
-            source, _URL, _DIGEST, lambda path: path.split("--")[0] if top else path
+            raw_files, _URL, _DIGEST, lambda path: path.split("--")[0] if top else path
         )
         return Content({"train": lambda: iter(documents)})

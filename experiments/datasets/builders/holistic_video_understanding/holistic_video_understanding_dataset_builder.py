@@ -31,15 +31,15 @@ class Builder(MultilabelBuilder):
     def _inputs(self) -> dict[str, Any]:
         return {"features": tfds.features.Tensor(shape=(None,), dtype=np.float32)}
 
-    def _content(self, source: raw.Source) -> Content:
-        folder = source.path("features")
+    def _content(self, raw_files: raw.RawFiles) -> Content:
+        folder = raw_files.path("features")
         first = next(folder.glob("*.npy"), None)
         if first is None:
-            raise UserError(f"{folder} holds no .npy files; {source.instructions}")
+            raise UserError(f"{folder} holds no .npy files; {raw_files.instructions}")
         size = _load(first).shape[-1]
         return Content(
             {
-                split: functools.partial(_clips, source.path(file), folder, size)
+                split: functools.partial(_clips, raw_files.path(file), folder, size)
                 for split, file in _FILES.items()
             }
         )

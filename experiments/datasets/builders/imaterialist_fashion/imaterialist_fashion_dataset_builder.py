@@ -28,11 +28,11 @@ class Builder(MultilabelBuilder):
     def _inputs(self) -> dict[str, Any]:
         return {"image": tfds.features.Image()}
 
-    def _content(self, source: raw.Source) -> Content:
+    def _content(self, raw_files: raw.RawFiles) -> Content:
         return Content(
             {
                 split: functools.partial(
-                    _pictures, source.path(f"{split}.json"), source.path(split)
+                    _pictures, raw_files.path(f"{split}.json"), raw_files.path(split)
                 )
                 for split in ("train", "validation")
             }

@@ -36,8 +36,8 @@ class Builder(MultilabelBuilder):
     def _inputs(self) -> dict[str, Any]:
         return {"image": tfds.features.Image(shape=(_SIZE, _SIZE, 1), encoding_format="png")}
 
-    def _content(self, source: raw.Source) -> Content:
-        path = source.find("package") or source.path(*_FILES)
+    def _content(self, raw_files: raw.RawFiles) -> Content:
+        path = raw_files.find("package") or raw_files.path(*_FILES)
         files = {pathlib.PurePosixPath(name).name: data for name, data in raw.members(path)}
         if "meta.json" not in files:
             raise UserError(f"{path} holds no meta.json")

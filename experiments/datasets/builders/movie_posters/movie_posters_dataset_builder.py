@@ -57,11 +57,11 @@ class Builder(MultilabelBuilder):
     def _posters(self) -> bool:
         return bool(self.builder_config.name == "posters")
 
-    def _content(self, source: raw.Source) -> Content:
+    def _content(self, raw_files: raw.RawFiles) -> Content:
         tables = [table for table in _TABLES if self._posters() or table.plot]
-        path = source.path(*(table.file for table in tables))
+        path = raw_files.path(*(table.file for table in tables))
         table = next(table for table in tables if path.name.startswith(table.file))
-        folder = source.path("posters", "SampleMoviePosters") if self._posters() else None
+        folder = raw_files.path("posters", "SampleMoviePosters") if self._posters() else None
         films = functools.partial(_films, path, table, folder)
         return Content({"train": films}, keep_unlabelled=False)
 

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from experiments.datasets.builders.multilabel_builder import Content, Example, MultilabelBuilder
-from experiments.datasets.builders.raw import Source
+from experiments.datasets.builders.raw import RawFiles
 from experiments.datasets.dataset import Rows
 from experiments.datasets.formats import arff
 from experiments.datasets.formats.arff_folder import Part
@@ -93,18 +93,18 @@ class Builder(MultilabelBuilder):
             "known": tfds.features.Tensor(shape=(None,), dtype=np.bool_),
         }
 
-    def _content(self, source: Source) -> Content:
+    def _content(self, raw_files: RawFiles) -> Content:
         stem = self.builder_config.stem
-        lister = self._path(source, f"{stem}.xml")
+        lister = self._path(raw_files, f"{stem}.xml")
         label_list = read_label_list(lister)
         whole = (f"{stem}.arff", f"{stem}-sparse.arff")
         parts = {
             part: (f"{stem}-{part}.arff", f"{stem}-{part}-sparse.arff")
             for part in ("train", "test")
         }
-        if source.find(*whole) and not source.find(*parts["train"]):
+        if raw_files.find(*whole) and not raw_files.find(*parts["train"]):
             parts = {"train": whole}
-        files = [Part(self._path(source, *names), part) for part, names in parts.items()]
+        files = [Part(self._path(raw_files, *names), part) for part, names in parts.items()]
         # What is not known stays so: --impute says at reading what takes its place.
         content = arff.read_content(files, lambda _: (label_list, lister), impute="median")
         return Content(
@@ -115,9 +115,9 @@ class Builder(MultilabelBuilder):
             label_list.names,
         )
 
-    def _path(self, source: Source, *names: str) -> pathlib.Path:
+    def _path(self, raw_files: RawFiles, *names: str) -> pathlib.Path:
         public = self.builder_config.public
-        return source.path(
+        return raw_files.path(
             *names, url=f"{_URL}/{self.builder_config.name}/{names[0]}" if public else None
         )
 

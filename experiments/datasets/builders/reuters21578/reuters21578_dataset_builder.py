@@ -49,9 +49,9 @@ class Builder(MultilabelBuilder):
     def _inputs(self) -> dict[str, Any]:
         return {"text": tfds.features.Text(), "title": tfds.features.Text()}
 
-    def _content(self, source: raw.Source) -> Content:
+    def _content(self, raw_files: raw.RawFiles) -> Content:
         documents: dict[str, list[Example]] = {"train": [], "test": []}
-        for where, data in _files(source):
+        for where, data in _files(raw_files):
             for split, document in _documents(data, where):
                 documents[split].append(document)
         splits = {split: functools.partial(iter, found) for split, found in documents.items()}
@@ -60,11 +60,11 @@ class Builder(MultilabelBuilder):
         return Content(splits, sorted(topics), keep_unlabelled=False)
 
 
-def _files(source: raw.Source) -> Iterator[tuple[str, bytes]]:
-    archive = source.find("reuters21578.tar.gz")
+def _files(raw_files: raw.RawFiles) -> Iterator[tuple[str, bytes]]:
+    archive = raw_files.find("reuters21578.tar.gz")
     if archive is None:
         for name in _FILES:
-            path = source.path(name, url=_URL + name)
+            path = raw_files.path(name, url=_URL + name)
             yield str(path), read_bytes(path)
         return
     found = {pathlib.PurePosixPath(name).name: data for name, data in raw.members(archive)}

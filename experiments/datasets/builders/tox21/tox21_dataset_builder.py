@@ -35,8 +35,8 @@ class Builder(MultilabelBuilder):
             "known": tfds.features.Tensor(shape=(len(_ASSAYS),), dtype=np.bool_),
         }
 
-    def _content(self, source: raw.Source) -> Content:
-        path = source.path("tox21.csv", url=_URL)
+    def _content(self, raw_files: raw.RawFiles) -> Content:
+        path = raw_files.path("tox21.csv", url=_URL)
         return Content({"train": functools.partial(_molecules, path)}, _ASSAYS)
 
 

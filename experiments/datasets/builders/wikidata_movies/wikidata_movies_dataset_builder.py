@@ -16,7 +16,7 @@ from experiments.datasets.builders.multilabel_builder import (
     MultilabelBuilder,
     count_labels,
 )
-from experiments.datasets.builders.raw import Source
+from experiments.datasets.builders.raw import RawFiles
 from experiments.errors import UserError
 
 _PACKAGE = "bokeh-sampledata"
@@ -45,8 +45,8 @@ class Builder(MultilabelBuilder):
     def _inputs(self) -> dict[str, Any]:
         return {"text": tfds.features.Text(), "title": tfds.features.Text()}
 
-    def _content(self, source: Source) -> Content:
-        path = source.find(_FILE) or _installed() or source.path(_FILE)
+    def _content(self, raw_files: RawFiles) -> Content:
+        path = raw_files.find(_FILE) or _installed() or raw_files.path(_FILE)
         films = functools.partial(_films, path)
         if self.builder_config.name == "all":
             return Content({"train": films})

@@ -1,0 +1,1 @@
+"""The records of what commands compute: what their files hold."""
