@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from experiments.benchmarks.timing import OURS, Row
 from experiments.reports import figures
@@ -15,7 +15,7 @@ def table(rows: Sequence[Row], title: str) -> Table:
     numbers = ("ms", "ours / this", "quartiles", "temporary MB")
     columns = [
         *(Column(title, whole=True) for title in ("what", "on", "who")),
-        *(Column(title, right=True) for title in numbers),
+        *(Column(title, right=True, whole=True) for title in numbers),
     ]
     return Table.of(columns, map(_cells, rows), title=title)
 
@@ -58,6 +58,7 @@ def plot(rows: Sequence[Row], title: str) -> Figure | None:
             )
         axis.axvline(1, color="black", linewidth=0.8)
         axis.set_xscale("log")
+        axis.xaxis.set_minor_formatter(NullFormatter())
         axis.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
         axis.set_yticks(range(len(subjects)), [figures.text(s, 48) for s in subjects], fontsize=7)
         axis.invert_yaxis()

@@ -2,14 +2,14 @@
 
 import dataclasses
 import functools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from sigmoidf1_jax import _inputs, _safe, averaging
+from sigmoidf1_jax import _inputs, _safe, _tiles, averaging
 from sigmoidf1_jax._inputs import Labels, Logits, Weights, Where
 from sigmoidf1_jax._partial import bind
 from sigmoidf1_jax._plain import number
@@ -101,10 +101,17 @@ def _rank_hinge(
     margin: ArrayLike,
 ) -> Float[Array, "*batch"]:
     _inputs.check_hyperparameter("margin", margin, low=0.0)
-    logits, labels, within = map(_inputs.whole_rows, (logits, labels, within))
+    margin = jnp.asarray(margin, logits.dtype)
+    rows = map(_inputs.whole_rows, (logits, labels, within))
+    return _tiles.rows_in_parts(functools.partial(_rank_hinge_of_rows, margin=margin), *rows)[0]
+
+
+def _rank_hinge_of_rows(
+    logits: Array, labels: Array, within: Array, margin: Array
+) -> tuple[Array, tuple[()]]:
     positive, negative = within * labels, within * (1 - labels)
     nothing = jnp.zeros_like(positive)
-    keys = jnp.concatenate([logits - jnp.asarray(margin, logits.dtype), logits], -1)
+    keys = jnp.concatenate([logits - margin, logits], -1)
     order = jnp.argsort(jax.lax.stop_gradient(keys), axis=-1)
     keys, below, above = (
         jnp.take_along_axis(x, order, -1)
@@ -120,7 +127,7 @@ def _rank_hinge(
     below = jnp.cumsum(below, -1)[..., :-1]
     above = jnp.flip(jnp.cumsum(jnp.flip(above, -1), -1), -1)[..., 1:]
     pairs = jnp.sum(positive, -1) * jnp.sum(negative, -1)
-    return _safe.ratio(jnp.sum(gaps * below * above, -1), pairs)
+    return _safe.ratio(jnp.sum(gaps * below * above, -1), pairs), ()
 
 
 def zlpr() -> LabelSumMean:
@@ -170,7 +177,7 @@ def _sparsemax(
 # A sum of e^x over the batch overflows, and (maximum, scaled sum) pairs do not add up under
 # psum. So the sum is kept in bins: those x within 64 of a multiple of 128 are summed as
 # e^(x - multiple), between e^-64 and e^64, which float32 holds for 1e10 examples. Bins add up.
-_SPACING, _BINS = 128.0, tuple(float(i) for i in range(-5, 6))
+_SPACING, _BINS = 128.0, 11
 
 
 class Columns(NamedTuple):
@@ -183,16 +190,35 @@ class Columns(NamedTuple):
 
 
 def _binned_sum(x: Array, weight: Array, axes: tuple[int, ...]) -> Array:
-    limit = _SPACING * (len(_BINS) // 2) + _SPACING / 2
+    limit = _SPACING * (_BINS // 2) + _SPACING / 2
     # Beyond the last bin the value stops growing, but its gradient still points the right way.
     x = x - jax.lax.stop_gradient(x - jnp.clip(x, -limit, limit))
-    bins = jnp.clip(jnp.round(jax.lax.stop_gradient(x) / _SPACING), _BINS[0], _BINS[-1])
+    bins = jnp.clip(jnp.round(jax.lax.stop_gradient(x) / _SPACING), -(_BINS // 2), _BINS // 2)
     terms = weight * jnp.exp(x - _SPACING * bins)
-    return jnp.stack([jnp.sum(jnp.where(bins == b, terms, 0), axes) for b in _BINS])
+    return _sum_by_bin(terms, bins.astype(jnp.int8) + _BINS // 2, axes)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
+def _sum_by_bin(terms: Array, place: Array, axes: tuple[int, ...]) -> Array:
+    def one_bin(b: Array) -> Array:
+        return jnp.sum(jnp.where(place == b, terms, 0), axes)
+
+    # One after the other: together they are as many arrays as there are bins.
+    return jax.lax.map(one_bin, jnp.arange(_BINS, dtype=place.dtype))
+
+
+@_sum_by_bin.defjvp
+def _sum_by_bin_jvp(
+    axes: tuple[int, ...], primals: tuple[Array, Array], tangents: tuple[Array, Any]
+) -> tuple[Array, Array]:
+    terms, place = primals
+    # Its transpose, which is what a gradient needs, is one pass: each entry takes its bin's.
+    sums = [jnp.sum(jnp.where(place == b, tangents[0], 0), axes) for b in range(_BINS)]
+    return _sum_by_bin(terms, place, axes), jnp.stack(sums)
 
 
 def _log_binned(sums: Array) -> Array:
-    offsets = _SPACING * jnp.asarray(_BINS, sums.dtype)[:, None]
+    offsets = _SPACING * (jnp.arange(_BINS, dtype=sums.dtype) - _BINS // 2)[:, None]
     filled = sums > 0
     logs = jnp.where(filled, offsets + jnp.log(jnp.where(filled, sums, 1)), 0)
     return _safe.finite_log(_safe.logsumexp(logs, filled.astype(sums.dtype), 0))[0]
@@ -215,16 +241,20 @@ class TwoWay(SeparableObjective):
     ) -> LabelParts:
         z, y, w = _inputs.prepare(logits, labels, where, weights)
         tp, tn = self._temperatures(z)
-        positive = _safe.logsumexp(-z / tp, w * y)
-        negative = _safe.logsumexp(z / tn, w * (1 - y))
-        axes = averaging.leading_axes(z)
-        columns = Columns(
-            _binned_sum(-z / tp, w * y, axes),
-            _binned_sum(z / tn, w * (1 - y), axes),
-            jnp.sum(w * y, axes) + _inputs.nan_of(z, axes),
-            jnp.sum(w * (1 - y), axes),
-        )
-        return LabelParts(columns, averaging.example_mass(w, z), Classes(positive, negative))
+
+        def of_rows(z: Array, y: Array, w: Array) -> tuple[Classes, Columns]:
+            positive, negative = w * y, w * (1 - y)
+            axes = averaging.leading_axes(z)
+            rows = Classes(_safe.logsumexp(-z / tp, positive), _safe.logsumexp(z / tn, negative))
+            return rows, Columns(
+                _binned_sum(-z / tp, positive, axes),
+                _binned_sum(z / tn, negative, axes),
+                jnp.sum(positive, axes) + _inputs.nan_of(z, axes),
+                jnp.sum(negative, axes),
+            )
+
+        rows, columns = _tiles.rows_in_parts(of_rows, z, y, w)
+        return LabelParts(columns, averaging.example_mass(w, z), rows)
 
     def from_label_parts(self, parts: LabelParts) -> Statistics:
         example, sums = mean_one(parts.summed, LabelSums(log_summed=parts.log_summed))
