@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -110,24 +111,62 @@ def _rank_hinge_of_rows(
     logits: Array, labels: Array, within: Array, margin: Array
 ) -> tuple[Array, tuple[()]]:
     positive, negative = within * labels, within * (1 - labels)
-    nothing = jnp.zeros_like(positive)
     keys = jnp.concatenate([logits - margin, logits], -1)
-    order = jnp.argsort(jax.lax.stop_gradient(keys), axis=-1)
-    keys, below, above = (
-        jnp.take_along_axis(x, order, -1)
-        for x in (
+    pairs = jnp.sum(positive, -1) * jnp.sum(negative, -1)
+    return _safe.ratio(_weighted_gaps(keys, positive, negative), pairs), ()
+
+
+@jax.custom_jvp
+def _weighted_gaps(keys: Array, positive: Array, negative: Array) -> Array:
+    """Sum over pairs of how far the negative's key is above the positive's, where it is.
+
+    `keys` has the positives' keys, then the negatives', of every label.
+    """
+    return _sorted_gaps(keys, positive, negative)[0]
+
+
+def _sorted_gaps(keys: Array, positive: Array, negative: Array) -> tuple[Array, Array, Array]:
+    """The sum, the pairs that each gap between neighbouring keys counts in, and the order."""
+    nothing = jnp.zeros_like(positive)
+    place = jax.lax.broadcasted_iota(jnp.int32, keys.shape, keys.ndim - 1)
+    # One sort with its payload: lookups of the order are slow, and their transposes slower.
+    keys, place, below, above = jax.lax.sort(
+        (
             keys,
+            place,
             jnp.concatenate([positive, nothing], -1),
             jnp.concatenate([nothing, negative], -1),
-        )
+        ),
+        num_keys=1,
     )
-    # A pair counts where its negative's key is above its positive's, by the sum of the gaps
-    # between them.
     gaps = keys[..., 1:] - keys[..., :-1]
     below = jnp.cumsum(below, -1)[..., :-1]
     above = jnp.flip(jnp.cumsum(jnp.flip(above, -1), -1), -1)[..., 1:]
-    pairs = jnp.sum(positive, -1) * jnp.sum(negative, -1)
-    return _safe.ratio(jnp.sum(gaps * below * above, -1), pairs), ()
+    pairs = below * above
+    return jnp.sum(gaps * pairs, -1), pairs, place
+
+
+def _gaps_by_key(tangent: Array, value: Array, *primals: Array) -> Array:
+    _, pairs, place = _sorted_gaps(*primals)
+    none = jnp.zeros_like(pairs[..., :1])
+    edges = jnp.concatenate([none, pairs], -1) - jnp.concatenate([pairs, none], -1)
+    # Back in place by a sort, too.
+    _, slope = jax.lax.sort((place, edges), num_keys=1)
+    return jnp.sum(slope * tangent, -1)
+
+
+def _gaps_by_weight(argument: int) -> Callable[..., Array]:
+    def rule(tangent: Array, value: Array, *primals: Array) -> Array:
+        def of_weight(weight: Array) -> Array:
+            given = (primals[0], *primals[1:argument], weight, *primals[argument + 1 :])
+            return _sorted_gaps(*given)[0]
+
+        return jax.jvp(of_weight, (primals[argument],), (tangent,))[1]
+
+    return rule
+
+
+_weighted_gaps.defjvps(_gaps_by_key, _gaps_by_weight(1), _gaps_by_weight(2))
 
 
 def zlpr() -> LabelSumMean:
@@ -153,18 +192,13 @@ def _sparsemax(
     labels: Float[Array, "*batch labels"],
     within: Float[Array, "*batch labels"],
 ) -> Float[Array, "*batch"]:
-    logits, labels, within = map(_inputs.whole_rows, (logits, labels, within))
     counted = within > 0
     top = jnp.max(jnp.where(counted, logits, -jnp.inf), -1, keepdims=True)
     top = jnp.where(jnp.isfinite(top), top, 0)
     # Shift invariance: with the maximum at 0 the support lies in [-1, 0], so squares of large
     # logits never meet and cancel. Entries left out sit far below any support.
     u = jnp.where(counted, logits - jax.lax.stop_gradient(top), -2)
-    ordered = -jnp.sort(-jax.lax.stop_gradient(u), axis=-1)
-    rank = jax.lax.broadcasted_iota(u.dtype, u.shape, u.ndim - 1) + 1
-    inside = 1 + rank * ordered > jnp.cumsum(jnp.maximum(ordered, -2), -1)
-    lowest = jnp.min(jnp.where(inside, ordered, 0), -1, keepdims=True)
-    support = counted & (u >= lowest)
+    support = _support(jax.lax.stop_gradient(u))
     size = jnp.sum(support.astype(u.dtype), -1, keepdims=True)
     threshold = _safe.ratio(jnp.sum(jnp.where(support, u, 0), -1, keepdims=True) - 1, size)
     pi = jnp.where(support, u - threshold, 0)
@@ -172,6 +206,25 @@ def _sparsemax(
     u = jnp.where(counted, u, 0)
     loss = jnp.sum((pi - q) * u, -1) + 0.5 * jnp.sum(q * q - pi * pi, -1)
     return jnp.where(jnp.any(q > 0, -1), loss, 0)
+
+
+def _support(u: Array) -> Array:
+    """Where sparsemax is positive, of rows whose maximum is 0: above the root of a threshold.
+
+    Newton's steps on sum(max(u - t, 0)) = 1, which is convex and falls, from t = -1: they only go
+    up, and end when no row loses an entry. Each is a pass; a sort of the rows takes many.
+    """
+
+    def step(carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        support, size, _ = carry
+        total = jnp.sum(jnp.where(support, u, 0), -1, keepdims=True)
+        support &= u > (total - 1) / jnp.maximum(size, 1)
+        left = jnp.sum(support, -1, keepdims=True, dtype=u.dtype)
+        return support, left, jnp.any(left < size)
+
+    support = u > -1
+    size = jnp.sum(support, -1, keepdims=True, dtype=u.dtype)
+    return jax.lax.while_loop(lambda carry: carry[2], step, (support, size, jnp.any(size > 1)))[0]
 
 
 # A sum of e^x over the batch overflows, and (maximum, scaled sum) pairs do not add up under
