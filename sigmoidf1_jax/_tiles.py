@@ -50,9 +50,10 @@ def per_slice(function: Callable[[T], R], arrays: T, axis: int) -> R:
 def rows_in_parts(
     function: Callable[..., tuple[R, T]], *rows: Float[jax.Array, "*batch labels"]
 ) -> tuple[R, T]:
-    """`function(*rows)`, to be differentiated: large arrays some rows after the others.
+    """`function(*rows)`, which keeps many arrays: of large ones some rows after the others.
 
-    Derivatives compute each part again, so that memory is that of one part, on any backend.
+    On any backend memory is that of one part, and what the function's derivative keeps of each:
+    nothing with `jax.checkpoint`.
 
     Args:
       function: gives a pytree with one number per row, and a pytree of sums over rows.
@@ -86,7 +87,7 @@ def rows_in_parts(
         return x[:batch].reshape(shape[:-1])
 
     def step(total: T, part: tuple[jax.Array, ...]) -> tuple[T, R]:
-        of_rows, sums = jax.checkpoint(function)(*part)
+        of_rows, sums = function(*part)
         return jax.tree.map(jnp.add, total, sums), of_rows
 
     parts = tuple(map(divide, rows))

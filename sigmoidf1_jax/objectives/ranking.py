@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 
 from sigmoidf1_jax import _inputs, _safe, _tiles, averaging
 from sigmoidf1_jax._inputs import Labels, Logits, Weights, Where
+from sigmoidf1_jax._keys import integer_keys, scores_of_keys
 from sigmoidf1_jax._partial import bind
 from sigmoidf1_jax._plain import number
 from sigmoidf1_jax.label_parts import LabelParts
@@ -104,69 +105,87 @@ def _rank_hinge(
     _inputs.check_hyperparameter("margin", margin, low=0.0)
     margin = jnp.asarray(margin, logits.dtype)
     rows = map(_inputs.whole_rows, (logits, labels, within))
-    return _tiles.rows_in_parts(functools.partial(_rank_hinge_of_rows, margin=margin), *rows)[0]
+
+    def of_rows(z: Array, y: Array, w: Array) -> tuple[Array, tuple[()]]:
+        shape = z.shape
+        z, y, w = (x.reshape(-1, shape[-1]) for x in (z, y, w))
+        positive, negative = w * y, w * (1 - y)
+        pairs = jnp.sum(positive, -1) * jnp.sum(negative, -1)
+        gaps = _weighted_gaps(z, margin, positive, negative)
+        return _safe.ratio(gaps, pairs).reshape(shape[:-1]), ()
+
+    return _tiles.rows_in_parts(of_rows, *rows)[0]
 
 
-def _rank_hinge_of_rows(
-    logits: Array, labels: Array, within: Array, margin: Array
-) -> tuple[Array, tuple[()]]:
-    positive, negative = within * labels, within * (1 - labels)
-    keys = jnp.concatenate([logits - margin, logits], -1)
-    pairs = jnp.sum(positive, -1) * jnp.sum(negative, -1)
-    return _safe.ratio(_weighted_gaps(keys, positive, negative), pairs), ()
+class _Ranked(NamedTuple):
+    """All keys in order, the weights of positives and negatives at them, and their places."""
+
+    keys: Array
+    below: Array
+    above: Array
+    of_positives: Array
+    of_negatives: Array
+
+
+def _ranked(z: Array, margin: Array, positive: Array, negative: Array) -> _Ranked:
+    """The keys are z - margin of positives and z of negatives; equal ones share the first place.
+
+    XLA's CPU sort of one integer array is many times faster than that of pairs, so the places of
+    the keys are looked up in it.
+    """
+    low, high = integer_keys(z - margin), integer_keys(z)
+    ordered = _tiles.concurrent(jax.lax.sort, jnp.concatenate([low, high], -1))
+    find = jax.vmap(functools.partial(jnp.searchsorted, method="scan_unrolled"))
+
+    @jax.vmap
+    def put(weight: Array, place: Array) -> Array:
+        return jnp.zeros(ordered.shape[1], weight.dtype).at[place].add(weight)
+
+    low, high = find(ordered, low), find(ordered, high)
+    keys = scores_of_keys(ordered).astype(z.dtype)
+    return _Ranked(keys, put(positive, low), put(negative, high), low, high)
 
 
 @jax.custom_jvp
-def _weighted_gaps(keys: Array, positive: Array, negative: Array) -> Array:
-    """Sum over pairs of how far the negative's key is above the positive's, where it is.
+def _weighted_gaps(z: Array, margin: Array, positive: Array, negative: Array) -> Array:
+    """Sum over pairs of how far a negative's key is above a positive's, where it is."""
+    # A pair counts in every gap between neighbouring keys from its positive's to its negative's.
+    keys, below, above, _, _ = _ranked(z, margin, positive, negative)
+    pairs = jnp.cumsum(below, -1)[:, :-1] * _cumsum_from_right(above)[:, 1:]
+    return jnp.sum((keys[:, 1:] - keys[:, :-1]) * pairs, -1)
 
-    `keys` has the positives' keys, then the negatives', of every label.
-    """
-    return _sorted_gaps(keys, positive, negative)[0]
+
+def _cumsum_from_right(x: Array) -> Array:
+    return jnp.flip(jnp.cumsum(jnp.flip(x, -1), -1), -1)
 
 
-def _sorted_gaps(keys: Array, positive: Array, negative: Array) -> tuple[Array, Array, Array]:
-    """The sum, the pairs that each gap between neighbouring keys counts in, and the order."""
-    nothing = jnp.zeros_like(positive)
-    place = jax.lax.broadcasted_iota(jnp.int32, keys.shape, keys.ndim - 1)
-    # One sort with its payload: lookups of the order are slow, and their transposes slower.
-    keys, place, below, above = jax.lax.sort(
-        (
-            keys,
-            place,
-            jnp.concatenate([positive, nothing], -1),
-            jnp.concatenate([nothing, negative], -1),
-        ),
-        num_keys=1,
+def _pairs(z: Array, margin: Array, positive: Array, negative: Array) -> tuple[Array, Array]:
+    """Weights of the pairs that count, by their positive and by their negative."""
+    _, below, above, of_positives, of_negatives = _ranked(z, margin, positive, negative)
+    above = _cumsum_from_right(above) - above
+    below = jnp.cumsum(below, -1) - below
+    return (
+        positive * jnp.take_along_axis(above, of_positives, -1),
+        negative * jnp.take_along_axis(below, of_negatives, -1),
     )
-    gaps = keys[..., 1:] - keys[..., :-1]
-    below = jnp.cumsum(below, -1)[..., :-1]
-    above = jnp.flip(jnp.cumsum(jnp.flip(above, -1), -1), -1)[..., 1:]
-    pairs = below * above
-    return jnp.sum(gaps * pairs, -1), pairs, place
 
 
-def _gaps_by_key(tangent: Array, value: Array, *primals: Array) -> Array:
-    _, pairs, place = _sorted_gaps(*primals)
-    none = jnp.zeros_like(pairs[..., :1])
-    edges = jnp.concatenate([none, pairs], -1) - jnp.concatenate([pairs, none], -1)
-    # Back in place by a sort, too.
-    _, slope = jax.lax.sort((place, edges), num_keys=1)
-    return jnp.sum(slope * tangent, -1)
+def _by_logits(tangent: Array, value: Array, *given: Array) -> Array:
+    of_positives, of_negatives = _pairs(*given)
+    return jnp.sum((of_negatives - of_positives) * tangent, -1)
 
 
-def _gaps_by_weight(argument: int) -> Callable[..., Array]:
-    def rule(tangent: Array, value: Array, *primals: Array) -> Array:
-        def of_weight(weight: Array) -> Array:
-            given = (primals[0], *primals[1:argument], weight, *primals[argument + 1 :])
-            return _sorted_gaps(*given)[0]
-
-        return jax.jvp(of_weight, (primals[argument],), (tangent,))[1]
-
-    return rule
+def _by_margin(tangent: Array, value: Array, *given: Array) -> Array:
+    return jnp.sum(_pairs(*given)[0], -1) * tangent
 
 
-_weighted_gaps.defjvps(_gaps_by_key, _gaps_by_weight(1), _gaps_by_weight(2))
+# Linear in either weight.
+_weighted_gaps.defjvps(
+    _by_logits,
+    _by_margin,
+    lambda tangent, value, z, margin, _, negative: _weighted_gaps(z, margin, tangent, negative),
+    lambda tangent, value, z, margin, positive, _: _weighted_gaps(z, margin, positive, tangent),
+)
 
 
 def zlpr() -> LabelSumMean:
@@ -257,7 +276,11 @@ def _sum_by_bin(terms: Array, place: Array, axes: tuple[int, ...]) -> Array:
         return jnp.sum(jnp.where(place == b, terms, 0), axes)
 
     # One after the other: together they are as many arrays as there are bins.
-    return jax.lax.map(one_bin, jnp.arange(_BINS, dtype=place.dtype))
+    return _if_in_middle(
+        lambda: _middle(jnp.sum(terms, axes)),
+        lambda: jax.lax.map(one_bin, jnp.arange(_BINS, dtype=place.dtype)),
+        place,
+    )
 
 
 @_sum_by_bin.defjvp
@@ -265,9 +288,23 @@ def _sum_by_bin_jvp(
     axes: tuple[int, ...], primals: tuple[Array, Array], tangents: tuple[Array, Any]
 ) -> tuple[Array, Array]:
     terms, place = primals
-    # Its transpose, which is what a gradient needs, is one pass: each entry takes its bin's.
-    sums = [jnp.sum(jnp.where(place == b, tangents[0], 0), axes) for b in range(_BINS)]
-    return _sum_by_bin(terms, place, axes), jnp.stack(sums)
+
+    def all_bins() -> Array:
+        # Its transpose, which is what a gradient needs, is one pass: each entry takes its bin's.
+        changes = (jnp.where(place == b, tangents[0], 0) for b in range(_BINS))
+        return jnp.stack([jnp.sum(change, axes) for change in changes])
+
+    change = _if_in_middle(lambda: _middle(jnp.sum(tangents[0], axes)), all_bins, place)
+    return _sum_by_bin(terms, place, axes), change
+
+
+def _if_in_middle(middle: Callable[[], Array], other: Callable[[], Array], place: Array) -> Array:
+    """The first where all entries are in the middle bin, |x| <= 64, as nearly always."""
+    return jax.lax.cond(jnp.all(place == _BINS // 2), middle, other)
+
+
+def _middle(sums: Array) -> Array:
+    return jnp.zeros((_BINS, *sums.shape), sums.dtype).at[_BINS // 2].set(sums)
 
 
 def _log_binned(sums: Array) -> Array:
@@ -306,7 +343,7 @@ class TwoWay(SeparableObjective):
                 jnp.sum(negative, axes),
             )
 
-        rows, columns = _tiles.rows_in_parts(of_rows, z, y, w)
+        rows, columns = _tiles.rows_in_parts(jax.checkpoint(of_rows), z, y, w)
         return LabelParts(columns, averaging.example_mass(w, z), rows)
 
     def from_label_parts(self, parts: LabelParts) -> Statistics:
