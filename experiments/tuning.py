@@ -1,13 +1,14 @@
 """Systems and references on a problem: trained, tuned on validation, and scored."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import PyTree
+from jaxtyping import Array, PyTree
 
 from experiments import evaluation, references
 from experiments.datasets.dataset import Rows
@@ -16,7 +17,7 @@ from experiments.problem import Problem
 from experiments.references import Fit
 from experiments.systems import SYSTEMS
 from experiments.tuning_space import System, settings, tuning_points
-from sigmoidf1_jax import training
+from sigmoidf1_jax import models, training
 
 # Told the share that is done, from 0 to 1.
 Progress = Callable[[float], None]
@@ -102,16 +103,17 @@ def train_system(
     train_labels = [(data.labels[rows], problem.where[rows]) for rows in train_rows]
     num_labels = data.labels.shape[1]
     model = system.network(num_labels, plan.hidden)
+    features = jnp.asarray(data.features)
     trained = training.population(
         model,
         settings(system, points, train_labels),
-        jnp.asarray(data.features),
+        features,
         jnp.asarray(data.labels),
         problem.split(),
         jax.random.split(jax.random.key(0), problem.seeds),
         epochs=plan.epochs,
         batch_size=plan.batch_size,
-        criteria=lambda z, y, w: evaluation.selection_criteria(system.scores(z), y, w),
+        criteria=_criteria(system.scores),
         where=jnp.asarray(problem.where),
         progress=lambda epoch: progress((epoch + 1) / plan.epochs),
     )
@@ -122,13 +124,8 @@ def train_system(
     def scores(rows: Rows, criterion: int) -> Part:
         chosen = jax.tree.map(lambda x: x[seeds, setting[:, criterion], criterion], trained.params)
 
-        def one_seed(params: PyTree, rows: jax.Array, split: training.Split) -> jax.Array:
-            inputs = split.inputs(jnp.asarray(data.features)[rows])
-            options = training.mode_arguments(model, training=False)
-            return system.scores(jnp.asarray(model.apply(params, inputs, **options)))
-
-        per_seed = (chosen, rows, problem.split())
-        return problem.part(rows, jax.jit(jax.vmap(one_seed))(*per_seed))
+        predict = _predictor(model, system.scores)
+        return problem.part(rows, predict(chosen, rows, problem.split(), features))
 
     criteria = range(len(ByCriterion._fields))
     at_half = setting[:, FIXED]
@@ -149,6 +146,32 @@ def train_system(
             mean_f1=tuple(np.asarray(trained.criteria)[seeds, at_half, :, FIXED].mean(0).tolist()),
         ),
     )
+
+
+# One function per system, so that what calls it compiles once.
+
+
+@functools.cache
+def _criteria(scores: Callable[[Array], Array]) -> Callable[[Array, Array, Array], Array]:
+    """What selects an epoch, of a system's logits on validation."""
+
+    def criteria(logits: Array, labels: Array, where: Array) -> Array:
+        return evaluation.selection_criteria(scores(logits), labels, where)
+
+    return criteria
+
+
+@functools.cache
+def _predictor(model: models.MLP, scores: Callable[[Array], Array]) -> Callable[..., Array]:
+    """`(params, rows, split, features)` -> scores of each seed's rows."""
+    options = training.mode_arguments(model, training=False)
+
+    def one_seed(
+        params: PyTree, rows: jax.Array, split: training.Split, features: jax.Array
+    ) -> jax.Array:
+        return scores(jnp.asarray(model.apply(params, split.inputs(features[rows]), **options)))
+
+    return jax.jit(jax.vmap(one_seed, (0, 0, 0, None)))
 
 
 def reference(name: str, problem: Problem, plan: Plan, progress: Progress = no_progress) -> Trained:

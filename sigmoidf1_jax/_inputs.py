@@ -205,8 +205,7 @@ def prepare(
         logits, labels = jnp.where(counted, logits, 0), jnp.where(counted, labels, 0)
     # A NaN is added, not chosen from a constant: `jax_debug_nans` then passes on clean inputs.
     if labelled_by_floats:
-        logits += jnp.where(jnp.isnan(labels), labels, 0)
-        labels = jnp.where(jnp.isnan(labels), 0, labels)
+        logits += labels - labels
     if weights is not None:
         logits += jnp.where(jnp.isnan(weight), weight, 0)
         weight = jnp.where(jnp.isnan(weight), 1, weight)

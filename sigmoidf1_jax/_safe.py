@@ -4,6 +4,9 @@ A guard asks "is it empty?", never "is it fine?": every comparison with NaN is f
 of the second kind takes NaN for empty and hides it.
 """
 
+import functools
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
@@ -90,14 +93,46 @@ def logsumexp(
     Entries without weight have no part in the maximum either, so the result does not depend on
     what stands there and its gradient there is 0.
     """
-    counted = weight > 0
-    present = jnp.any(counted, axis)
-    top = jnp.max(jnp.where(counted, x, -jnp.inf), axis, keepdims=True)
-    top = jax.lax.stop_gradient(jnp.where(jnp.isfinite(top), top, 0))
-    terms = weight * jnp.exp(jnp.where(counted, x - top, 0))
-    total = jnp.sum(jnp.where(counted, terms, 0), axis)
-    log_total = jnp.log(jnp.where(present, total, 1)) + jnp.squeeze(top, axis)
-    return jnp.where(present, log_total, -jnp.inf)
+    return _logsumexp(x, weight, axis)
+
+
+class _Terms(NamedTuple):
+    """e^(x - top) of entries that count, 0 of others, their weighted sum, and whether it is one."""
+
+    top: Array
+    exponentials: Array
+    total: Array
+    absent: Array
+
+
+def _terms(x: Array, weight: Array, axis: int) -> _Terms:
+    # A comparison with NaN is false: a weight of NaN is of an entry that counts.
+    counted = jnp.where(weight <= 0, -jnp.inf, x)
+    top = jax.lax.stop_gradient(jnp.max(counted, axis, keepdims=True))
+    absent = top == -jnp.inf
+    top = jnp.where(absent, 0, top)
+    exponentials = jnp.exp(counted - top)
+    total = jnp.sum(weight * exponentials, axis)
+    absent = jnp.squeeze(absent, axis)
+    return _Terms(jnp.squeeze(top, axis), exponentials, jnp.where(absent, 1, total), absent)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
+def _logsumexp(x: Array, weight: Array, axis: int) -> Array:
+    terms = _terms(x, weight, axis)
+    return jnp.where(terms.absent, -jnp.inf, jnp.log(terms.total) + terms.top)
+
+
+@_logsumexp.defjvp
+def _logsumexp_jvp(
+    axis: int, primals: tuple[Array, Array], tangents: tuple[Array, Array]
+) -> tuple[Array, Array]:
+    # The exponentials of the value, once: JAX's own rules go through each of the selects.
+    x, weight = primals
+    terms = _terms(x, weight, axis)
+    by_x = jnp.sum(weight * terms.exponentials * tangents[0], axis)
+    by_weight = jnp.sum(terms.exponentials * tangents[1], axis)
+    return _logsumexp(x, weight, axis), (by_x + by_weight) / terms.total
 
 
 def finite_log(log: Float[Array, "..."]) -> tuple[Float[Array, "..."], Bool[Array, "..."]]:

@@ -4,12 +4,14 @@ On a CPU a temporary array of many megabytes is mapped, cleared and unmapped at 
 takes longer than most metrics. Accelerators get the whole arrays. Call these inside jit.
 """
 
+import math
 from collections.abc import Callable
 from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jaxtyping import Float
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -43,6 +45,56 @@ def per_slice(function: Callable[[T], R], arrays: T, axis: int) -> R:
         return jax.tree.map(lambda *x: jnp.concatenate(x), parts, function(rest))
 
     return lax.platform_dependent(arrays, cpu=split, default=function)
+
+
+def rows_in_parts(
+    function: Callable[..., tuple[R, T]], *rows: Float[jax.Array, "*batch labels"]
+) -> tuple[R, T]:
+    """`function(*rows)`, which keeps many arrays: of large ones some rows after the others.
+
+    On any backend memory is that of one part, and what the function's derivative keeps of each:
+    nothing with `jax.checkpoint`.
+
+    Args:
+      function: gives a pytree with one number per row, and a pytree of sums over rows.
+      *rows: arrays of one shape, of which rows of zeros must count for nothing.
+    """
+    shape = rows[0].shape
+    static = all(isinstance(size, int) for size in shape)
+    if not static or len(shape) < 2 or any(jax.typeof(rows[0]).sharding.spec):
+        return function(*rows)
+    batch = math.prod(shape[:-1])
+    # Small, for functions that keep many arrays; without a rest, if sizes allow it.
+    most = min(batch, max(1, ENTRIES // 4 // shape[-1]))
+    if most == batch:
+        return function(*rows)
+    even = next(size for size in range(most, 0, -1) if batch % size == 0)
+    size = even if 2 * even >= most else -(-batch // -(-batch // most))
+    filled = -(-batch // size) * size
+    # Rows that lie together are parts without a copy. Accelerators may have divided the batch,
+    # and leave it where it is if each part has rows from all over.
+    spread = jax.default_backend() != "cpu"
+
+    def divide(x: jax.Array) -> jax.Array:
+        x = x.reshape(batch, shape[-1])
+        x = jnp.pad(x, ((0, filled - batch), (0, 0)))
+        if spread:
+            return x.reshape(size, -1, shape[-1]).swapaxes(0, 1)
+        return x.reshape(-1, size, shape[-1])
+
+    def whole(x: jax.Array) -> jax.Array:
+        x = (x.swapaxes(0, 1) if spread else x).reshape(filled)
+        return x[:batch].reshape(shape[:-1])
+
+    def step(total: T, part: tuple[jax.Array, ...]) -> tuple[T, R]:
+        of_rows, sums = function(*part)
+        return jax.tree.map(jnp.add, total, sums), of_rows
+
+    parts = tuple(map(divide, rows))
+    shapes = jax.eval_shape(function, *(x[0] for x in parts))[1]
+    nothing = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
+    total, of_rows = lax.scan(step, nothing, parts)
+    return jax.tree.map(whole, of_rows), total
 
 
 def concurrent(function: Callable[[T], R], arrays: T) -> R:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Num
 
-from sigmoidf1_jax import _checks, _inputs, _tiles
+from sigmoidf1_jax import _checks, _inputs, _sums, _tiles
 from sigmoidf1_jax._inputs import AnyArray, Labels, Weights, Where
 
 
@@ -161,10 +161,10 @@ def _hard_confusion(s: Array, y: Array, mask: Array | None, *, axes: tuple[int, 
 
 def soft_confusion(s: Array, y: Array, w: Array, axis: int | tuple[int, ...] | None) -> Confusion:
     """`confusion` of checked floating inputs, for callers that hold `_inputs.Inputs`."""
-    positive, negative = w * y, w * (1 - y)
-    return Confusion(
-        tp=jnp.sum(s * positive, axis),
-        fp=jnp.sum(s * negative, axis),
-        fn=jnp.sum((1 - s) * positive, axis),
-        tn=jnp.sum((1 - s) * negative, axis),
-    )
+    # Two sums of decisions, not four: the others follow, and 1 - s and 1 - y are never written.
+    positive = w * y
+    per_label = axis == tuple(range(s.ndim - 1)) or (axis == 0 and s.ndim == 2)
+    total = _sums.over_examples if per_label else functools.partial(jnp.sum, axis=axis)
+    tp, predicted, positives, counted = map(total, (s * positive, s * w, positive, w))
+    fp, fn = predicted - tp, positives - tp
+    return Confusion(tp=tp, fp=fp, fn=fn, tn=counted - positives - fp)

@@ -2,10 +2,7 @@
 
 import functools
 import importlib
-import statistics
-import time
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -16,29 +13,19 @@ import numpy.typing as npt
 import sklearn.metrics as sk
 
 import sigmoidf1_jax as sf
-from experiments.reports.tables import Column, Table
+from experiments.benchmarks.timing import OURS, Row, Run, compiled, in_turns
+from sigmoidf1_jax.averaging import Average
 
 Numbers = npt.NDArray[Any]
 SHAPES = [(10_000, 100), (100_000, 100), (10_000, 1_000)]
 DENSITY = 0.05
 
 
-class Row(NamedTuple):
-    """Median seconds of one metric on one shape; None where a library lacks it."""
-
-    metric: str
-    examples: int
-    labels: int
-    ours: float
-    scikit_learn: float
-    torchmetrics: float | None
-
-
-class Contender(NamedTuple):
+class Subject(NamedTuple):
     """One metric in three libraries; `decided` metrics take decisions instead of scores."""
 
     name: str
-    ours: Callable[..., object]
+    ours: Callable[..., jax.Array]
     scikit_learn: Callable[..., object]
     torchmetrics: str | None
     decided: bool = False
@@ -49,94 +36,90 @@ def _sketched(metric: Callable[..., jax.Array], scores: jax.Array, labels: jax.A
     return stream.compute(stream.update(stream.empty(), scores, labels))
 
 
-CONTENDERS = [
-    Contender(
-        "f1 macro",
-        sf.metrics.f1,
-        functools.partial(sk.f1_score, average="macro", zero_division=0),
-        "multilabel_f1_score",
+def _f1(average: Average, torchmetrics: str | None) -> Subject:
+    return Subject(
+        f"f1 {average}",
+        functools.partial(sf.metrics.f1, average=average),
+        functools.partial(sk.f1_score, average=average, zero_division=0),
+        torchmetrics,
         decided=True,
-    ),
-    Contender(
-        "f1 samples",
-        functools.partial(sf.metrics.f1, average="samples"),
-        functools.partial(sk.f1_score, average="samples", zero_division=0),
-        None,
-        decided=True,
-    ),
-    Contender(
+    )
+
+
+AREAS = [
+    Subject(
         "average precision",
         sf.metrics.average_precision,
         sk.average_precision_score,
         "multilabel_average_precision",
     ),
-    Contender("roc auc", sf.metrics.roc_auc, sk.roc_auc_score, "multilabel_auroc"),
-    Contender(
-        "average precision, sketch",
-        functools.partial(_sketched, sf.metrics.average_precision),
-        sk.average_precision_score,
-        "multilabel_average_precision",
+    Subject("roc auc", sf.metrics.roc_auc, sk.roc_auc_score, "multilabel_auroc"),
+]
+SUBJECTS = [
+    _f1("macro", "multilabel_f1_score"),
+    _f1("micro", "multilabel_f1_score"),
+    _f1("samples", None),
+    _f1("weighted", "multilabel_f1_score"),
+    *AREAS,
+    *(
+        s._replace(name=f"{s.name}, sketch", ours=functools.partial(_sketched, s.ours))
+        for s in AREAS
     ),
-    Contender(
-        "roc auc, sketch",
-        functools.partial(_sketched, sf.metrics.roc_auc),
-        sk.roc_auc_score,
-        "multilabel_auroc",
-    ),
-    Contender(
+    Subject(
         "lrap",
         sf.metrics.label_ranking_average_precision,
         sk.label_ranking_average_precision_score,
         "multilabel_ranking_average_precision",
     ),
-    Contender(
+    Subject(
         "coverage error",
         sf.metrics.coverage_error,
         sk.coverage_error,
         "multilabel_coverage_error",
     ),
-    Contender(
+    Subject(
         "ranking loss", sf.metrics.ranking_loss, sk.label_ranking_loss, "multilabel_ranking_loss"
     ),
 ]
 
 
 def run(*, quick: bool) -> Iterator[Row]:
-    """Times every contender on every shape; each is warmed up (and compiled) first."""
-    torch_metrics = _torchmetrics()
-    # scikit-learn's and torchmetrics' times repeat between a metric and its sketch: keep them.
-    timed: dict[tuple[object, tuple[int, int]], float] = {}
+    """Every metric on every shape, and the report beside its most expensive part."""
     for shape in [(2_000, 50)] if quick else SHAPES:
         rng = np.random.default_rng(0)
         labels = rng.random(shape) < DENSITY
         scores = rng.normal(size=shape).astype(np.float32) + labels
-        decisions = scores > 1
-        integers = labels.astype(np.int64)
-        for c in CONTENDERS:
-            predictions = decisions if c.decided else scores
-            ours = _median(jax.jit(c.ours), (jnp.asarray(predictions), jnp.asarray(labels)), 5)
-            given = integers, decisions.astype(np.int64) if c.decided else scores
-            if (c.scikit_learn, shape) not in timed:
-                timed[c.scikit_learn, shape] = _median(c.scikit_learn, given, 1)
-            theirs = None
-            if torch_metrics is not None and c.torchmetrics is not None:
-                if (c.torchmetrics, shape) not in timed:
-                    timed[c.torchmetrics, shape] = _torch_time(torch_metrics, c, *given)
-                theirs = timed[c.torchmetrics, shape]
-            yield Row(c.name, *shape, ours, timed[c.scikit_learn, shape], theirs)
+        setting = f"[{shape[0]}, {shape[1]}]"
+        rounds = 3 if quick else 7
+        for subject in SUBJECTS:
+            predictions = scores > 1 if subject.decided else scores
+            ours, megabytes = compiled(subject.ours, jnp.asarray(predictions), jnp.asarray(labels))
+            given = (predictions.astype(np.int64) if subject.decided else scores), labels
+            runs = {OURS: ours, **_peers(subject, *given)}
+            yield from in_turns(subject.name, setting, runs, {OURS: megabytes}, rounds)
+        yield from _report(setting, scores, labels, rounds)
 
 
-def _median(function: Callable[..., object], arguments: Sequence[object], repeats: int) -> float:
-    with warnings.catch_warnings():
-        # scikit-learn warns about labels without positives.
-        warnings.simplefilter("ignore")
-        jax.block_until_ready(function(*arguments))
-        seconds = []
-        for _ in range(repeats):
-            start = time.perf_counter()
-            jax.block_until_ready(function(*arguments))
-            seconds.append(time.perf_counter() - start)
-    return statistics.median(seconds)
+def _peers(subject: Subject, predictions: Numbers, labels: Numbers) -> dict[str, Run]:
+    integers = labels.astype(np.int64)
+    peers: dict[str, Run] = {"scikit-learn": lambda: subject.scikit_learn(integers, predictions)}
+    module = _torchmetrics()
+    if module is None or subject.torchmetrics is None:
+        return peers
+    torch = importlib.import_module("torch")
+    options: dict[str, object] = {}
+    if subject.torchmetrics in ("multilabel_average_precision", "multilabel_auroc"):
+        options["thresholds"] = None
+    if subject.decided:
+        options["average"] = subject.name.removeprefix("f1 ")
+    function = functools.partial(
+        getattr(module, subject.torchmetrics),
+        num_labels=labels.shape[1],
+        validate_args=False,
+        **options,
+    )
+    arguments = torch.tensor(predictions), torch.tensor(integers)
+    return {**peers, "torchmetrics": lambda: function(*arguments)}
 
 
 def _torchmetrics() -> ModuleType | None:
@@ -146,34 +129,13 @@ def _torchmetrics() -> ModuleType | None:
         return None
 
 
-def _torch_time(module: ModuleType, c: Contender, labels: Numbers, predictions: Numbers) -> float:
-    torch = importlib.import_module("torch")
-    options = {"thresholds": None} if c.name.startswith(("average", "roc")) else {}
-    function = functools.partial(
-        getattr(module, str(c.torchmetrics)),
-        num_labels=labels.shape[1],
-        validate_args=False,
-        **options,
-    )
-    return _median(function, (torch.tensor(predictions), torch.tensor(labels)), 1)
-
-
-def table(rows: Sequence[Row]) -> Table:
-    """Times and ratios (ours / theirs, below 1 is faster)."""
-    numbers = ("shape", "ours", "scikit-learn", "ratio", "torchmetrics", "ratio")
-    columns = [Column("metric"), *(Column(title, right=True) for title in numbers)]
-    title = f"metrics on {jax.default_backend()}, median milliseconds"
-    return Table.of(columns, map(_cells, rows), title=title)
-
-
-def _cells(row: Row) -> list[str]:
-    theirs = row.torchmetrics
-    return [
-        row.metric,
-        f"{row.examples}x{row.labels}",
-        f"{row.ours * 1e3:.1f}",
-        f"{row.scikit_learn * 1e3:.0f}",
-        f"{row.ours / row.scikit_learn:.3f}",
-        "" if theirs is None else f"{theirs * 1e3:.0f}",
-        "" if theirs is None else f"{row.ours / theirs:.3f}",
-    ]
+def _report(setting: str, scores: Numbers, labels: Numbers, rounds: int) -> Iterator[Row]:
+    """All numbers at once beside the areas, which cost most of them."""
+    arguments = tuple(map(jnp.asarray, (scores, labels, scores > 1)))
+    programs = {
+        OURS: compiled(lambda s, y, h: dict(sf.metrics.report(s, y, h)), *arguments),
+        **{f"{s.name} alone": compiled(s.ours, *arguments[:2]) for s in AREAS},
+    }
+    runs = {name: run for name, (run, _) in programs.items()}
+    megabytes = {name: size for name, (_, size) in programs.items()}
+    yield from in_turns("report", setting, runs, megabytes, rounds)

@@ -1,60 +1,97 @@
 """Command line of the benchmarks: `python -m experiments.benchmarks`.
 
-Example: python -m experiments.benchmarks metrics --quick --output metrics.json
+Example: python -m experiments.benchmarks losses metrics --quick
 """
 
 import argparse
+import os
 import pathlib
+import platform
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
 
+import jax
 from rich.console import Console
 
 from experiments import storage
-from experiments.benchmarks import label_blocks, metrics
+from experiments.benchmarks import decisions, imports, label_blocks, losses, metrics, population
+from experiments.benchmarks.ratios import plot, table
+from experiments.benchmarks.timing import Row
 from experiments.errors import UserError
-from experiments.reports.tables import Table
+from experiments.reports import figures
+from experiments.terminal import say
 
-
-class Benchmark(NamedTuple):
-    """A benchmark: what yields rows (named tuples), told whether to be quick, and their table."""
-
-    run: Callable[..., Iterator[Any]]
-    table: Callable[[Sequence[Any]], Table]
-
-
-BENCHMARKS = {
-    "metrics": Benchmark(metrics.run, metrics.table),
-    "label_blocks": Benchmark(label_blocks.run, label_blocks.table),
+BENCHMARKS: dict[str, Callable[..., Iterator[Row]]] = {
+    "losses": losses.run,
+    "metrics": metrics.run,
+    "decisions": decisions.run,
+    "population": population.run,
+    "blocks": label_blocks.run,
+    "import": imports.run,
 }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Parses the command line, runs one benchmark and prints its table."""
+    """Parses the command line, runs benchmarks and prints their tables."""
     parser = argparse.ArgumentParser(
         prog="python -m experiments.benchmarks",
-        description="Times this library against others, or against a plain form, in one run.",
-        epilog="example: python -m experiments.benchmarks metrics --quick --output metrics.json",
+        description="Times this library beside others, in turns in one process. Peers that are "
+        "not installed are left out: the extra `bench` has them. Writes NAME.json, NAME.md and "
+        "NAME.png as it goes.",
+        epilog="example: python -m experiments.benchmarks losses metrics --quick",
     )
-    parser.add_argument("benchmark", choices=list(BENCHMARKS), help="what to time")
-    parser.add_argument("--quick", action="store_true", help="small shapes, few repeats")
-    parser.add_argument("--output", type=pathlib.Path, help="also write the rows as JSON")
+    parser.add_argument(
+        "benchmarks",
+        nargs="+",
+        choices=[*BENCHMARKS, "all"],
+        metavar="NAME",
+        help=f"what to time: {', '.join(BENCHMARKS)}, all",
+    )
+    parser.add_argument("--quick", action="store_true", help="small shapes, few rounds")
+    parser.add_argument(
+        "--output",
+        type=pathlib.Path,
+        default=pathlib.Path("results/benchmarks"),
+        help="folder that results go to (default: %(default)s)",
+    )
     given = parser.parse_args(arguments)
-    if given.output is not None and not given.output.parent.is_dir():
-        print(f"--output: no such folder: {given.output.parent}", file=sys.stderr)
-        return 2
-    benchmark = BENCHMARKS[given.benchmark]
-    rows = []
+    console = Console()
+    names = BENCHMARKS if "all" in given.benchmarks else dict.fromkeys(given.benchmarks)
     try:
-        for row in benchmark.run(quick=given.quick):
-            rows.append(row)
-            print(*row, file=sys.stderr)
-            # After every row: large shapes take minutes, and a stopped run keeps what it has.
-            if given.output is not None:
-                storage.write_json(given.output, [row._asdict() for row in rows])
+        folder = storage.prepare_folder(given.output)
+        for name in names:
+            _run(name, folder, console, quick=given.quick)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    Console().print(benchmark.table(rows).rich("boxed"))
     return 0
+
+
+def _run(name: str, folder: pathlib.Path, console: Console, *, quick: bool) -> None:
+    title = f"{name} on {jax.default_backend()}, {os.cpu_count()} CPU cores"
+    stem = folder / name
+    record = {
+        "machine": f"{platform.machine()}, {os.cpu_count()} CPU cores, {jax.default_backend()}",
+        "versions": storage.versions(),
+        "quick": quick,
+    }
+    rows: list[Row] = []
+    for row in BENCHMARKS[name](quick=quick):
+        say(console, f"{row.subject} {row.setting} {row.contender}: {row.milliseconds:.3g} ms")
+        if rows and row.setting != rows[-1].setting:
+            _draw(stem, title, rows)
+        rows.append(row)
+        # After every row: large shapes take minutes, and a stopped run keeps what it has.
+        storage.write_json(
+            stem.with_suffix(".json"), {**record, "rows": [row._asdict() for row in rows]}
+        )
+        storage.write_text(stem.with_suffix(".md"), f"{title}\n\n{table(rows, title).markdown()}")
+    _draw(stem, title, rows)
+    console.print(table(rows, title).rich("boxed"))
+    say(console, f"{stem}.json, .md and .png")
+
+
+def _draw(stem: pathlib.Path, title: str, rows: Sequence[Row]) -> None:
+    figure = plot(rows, title)
+    if figure is not None:
+        storage.write_bytes(stem.with_suffix(".png"), figures.png(figure))

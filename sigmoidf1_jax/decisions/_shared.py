@@ -270,18 +270,27 @@ def sweep(keys: Array, labels: Array, weight: Array | None, score: Score) -> tup
 
     The latter has shape [n + 1, groups], k = 0 to n.
     """
-    order = jnp.argsort(keys, axis=0, descending=True)
-    ordered = jnp.take_along_axis(keys, order, 0)
+    # One sort with all that follows its order: an order by itself takes two arrays more. The
+    # keys' complements, since sorts ascend.
+    inverse, positive, *moved = jax.lax.sort(
+        (~keys, labels, *(() if weight is None else (weight,))), dimension=0, num_keys=1
+    )
+    ordered = ~inverse
+    counted = ordered > masked_key(ordered)
     dtype = jnp.float64 if keys.dtype == jnp.int64 else jnp.float32
 
     def running(x: Array) -> Array:
-        if weight is not None:
-            x = jnp.where(x, weight, 0)
-        kind = jnp.int32 if weight is None else dtype
-        sums = jnp.cumsum(jnp.take_along_axis(x, order, 0), axis=0, dtype=kind)
+        x, kind = (jnp.where(x, moved[0], 0), dtype) if moved else (x, jnp.int32)
+        sums = jnp.cumsum(x, axis=0, dtype=kind)
         return jnp.concatenate([jnp.zeros_like(sums[:1]), sums])
 
-    tp, predicted = running(labels), running(keys > masked_key(keys))
+    tp = running(positive)
+    if moved:
+        predicted = running(counted)
+    else:
+        # Entries that count come first: no sum is needed.
+        number = jnp.sum(counted, 0, dtype=jnp.int32)[None]
+        predicted = jnp.minimum(jnp.arange(tp.shape[0], dtype=jnp.int32)[:, None], number)
     fp, fn = predicted - tp, tp[-1:] - tp
     tn = predicted[-1:] - predicted - fn
     if weight is not None:

@@ -15,9 +15,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from sigmoidf1_jax import _checks, _inputs
+from sigmoidf1_jax import _checks, _inputs, _tiles
 from sigmoidf1_jax._inputs import Labels, Weights, Where
-from sigmoidf1_jax._keys import integer_keys
+from sigmoidf1_jax._keys import integer_keys, scores_of_keys
 from sigmoidf1_jax._plain import Plain
 from sigmoidf1_jax.decisions import _shared
 from sigmoidf1_jax.decisions._shared import Decided, Scores
@@ -303,13 +303,16 @@ def _unmasked(scores: Any, where: Any, weights: Any = None) -> Array:
     return scores if counted is None else jnp.where(counted, scores, 0)
 
 
-Column = Callable[[Array, Array, Array, Array], tuple[Array, Array]]
+Column = Callable[[Array, Array, Array, Array | None], tuple[Array, Array]]
 
 
 def _fit(
     column: Column, scores: Any, labels: Any, per_label: bool, where: Any, weights: Any
 ) -> tuple[Array, Array]:
-    """Fits `column(scores, labels, counted, weight)`, all [n], per label or on all entries."""
+    """Fits `column(scores, labels, counted, weight)`, all [n], per label or on all entries.
+
+    Without weights `weight` is None.
+    """
     examples = _shared.prepare(scores, labels, where, weights)
     s, y, counted, nan = examples.scores, examples.labels, examples.counted, examples.nan
     _checks.check_value(
@@ -321,33 +324,49 @@ def _fit(
         lambda: jnp.any(counted), counted, message="labels must have an entry that counts"
     )
     # Infinite scores, which only traced ones can be here, leave no slope to fit: as NaN.
-    infinite = jnp.isinf(s)
-    nan += jnp.sum(jnp.where(infinite, s - s, 0), 0)
-    counted &= ~infinite
+    largest = jnp.maximum(jnp.max(s, 0), -jnp.min(s, 0))
+    nan += largest - largest
+    counted &= ~jnp.isinf(s)
     s, y = jnp.where(counted, s, 0), y & counted
-    weight = counted.astype(s.dtype) if examples.weight is None else examples.weight
-    columns = (s, y, counted, jnp.where(counted, weight, 0))
-    pooled = _shared.spoil(column(*(x.ravel() for x in columns)), jnp.sum(nan))
+    weight = examples.weight if examples.weight is None else jnp.where(counted, examples.weight, 0)
+    columns: tuple[Any, ...] = (s, y, counted, weight)
+    if per_label:
+        # Before the pooled fit, so that their memory is not taken at once.
+        own = _per_label(column, columns)
+        columns, own = jax.lax.optimization_barrier((columns, own))
+    flat: list[Any] = [x if x is None else x.ravel() for x in columns]
+    if per_label and column is _isotonic_column:
+        pooled = _isotonic_column(*flat, num_knots=s.shape[0])
+    else:
+        pooled = column(*flat)
+    pooled = _shared.spoil(pooled, jnp.sum(nan))
     if not per_label:
         return pooled
-    own = _shared.spoil(jax.vmap(column, in_axes=1, out_axes=-1)(*columns), nan)
+    own = _shared.spoil(own, nan)
     one_class = ~(jnp.any(y, 0) & jnp.any(counted & ~y, 0)) & ~jnp.isnan(nan)
     _shared.warn_labels(
         one_class, "lack positives or negatives; they take the calibration of all labels", 4
     )
 
     def choose(mine: Array, shared: Array) -> Array:
-        if mine.ndim == 1:
-            return jnp.where(one_class, shared, mine)
-        # Knots: [n * labels] pooled against [n, labels]; both ends are among the sampled.
-        sampled = jnp.linspace(0, shared.shape[0] - 1, mine.shape[0]).round().astype(int)
-        return jnp.where(one_class[None], shared[sampled][:, None], mine)
+        return jnp.where(one_class, shared[:, None] if mine.ndim == 2 else shared, mine)
 
     return choose(own[0], pooled[0]), choose(own[1], pooled[1])
 
 
+@functools.partial(jax.jit, static_argnums=0)
+def _per_label(column: Column, columns: tuple[Array, ...]) -> tuple[Array, ...]:
+    """The column's fit of each label, its labels last."""
+
+    def block(columns: tuple[Array, ...]) -> tuple[Array, ...]:
+        axes = tuple(x if x is None else 1 for x in columns)
+        return jax.vmap(column, in_axes=axes)(*columns)
+
+    return jax.tree.map(lambda x: jnp.moveaxis(x, 0, -1), _tiles.per_slice(block, columns, 1))
+
+
 @jax.jit
-def _platt_column(s: Array, y: Array, counted: Array, weight: Array) -> tuple[Array, Array]:
+def _platt_column(s: Array, y: Array, counted: Array, weight: Array | None) -> tuple[Array, Array]:
     # First to [-1, 1], then to mean 0 and variance 1: no square can overflow or vanish.
     low = jnp.min(jnp.where(counted, s, jnp.inf), initial=jnp.inf)
     high = jnp.max(jnp.where(counted, s, -jnp.inf), initial=-jnp.inf)
@@ -355,34 +374,54 @@ def _platt_column(s: Array, y: Array, counted: Array, weight: Array) -> tuple[Ar
     center, half = low / 2 + high / 2, high / 2 - low / 2
     varied = half > 0
     half = jnp.where(varied, half, 1)
-    n = jnp.maximum(jnp.sum(weight), jnp.finfo(s.dtype).tiny)
-    w = weight / n
+    # As they came: without weights the bools take a quarter of what floats would.
+    weight = counted if weight is None else weight
+
+    def sums(entries: tuple[Array, ...]) -> tuple[Array, ...]:
+        y, weight = entries
+        weight = weight.astype(s.dtype)
+        kept = (weight, jnp.where(y, weight, 0), jnp.where(y, 0, weight))
+        return tuple(map(jnp.sum, kept))
+
+    n, positives, negatives = _tiles.total(sums, (y, weight))
+    n = jnp.maximum(n, jnp.finfo(s.dtype).tiny)
+    w = weight.astype(s.dtype) / n
     x = jnp.where(varied & counted, (s - center) / half, 0)
     mean = jnp.sum(w * x)
     spread = jnp.sqrt(jnp.sum(w * jnp.square(x - mean)))
     # A spread of 0 is that of equal scores, or of one to which all weight has been rounded.
     spread = jnp.where(spread > 0, spread, 1)
     x = jnp.where(counted, (x - mean) / spread, 0)
-    positives = jnp.sum(jnp.where(y, weight, 0))
-    negatives = jnp.sum(jnp.where(y, 0, weight))
-    target = jnp.where(y, (positives + 1) / (positives + 2), 1 / (negatives + 2))
+    targets = (positives + 1) / (positives + 2), 1 / (negatives + 2)
 
     def loss(a: Array, b: Array) -> Array:
-        z = a * x + b
-        return jnp.sum(w * (jax.nn.softplus(z) - target * z))
+        def part(entries: tuple[Array, ...]) -> Array:
+            x, y, weight = entries
+            w = weight.astype(x.dtype) / n
+            z = a * x + b
+            return jnp.sum(w * (jax.nn.softplus(z) - jnp.where(y, *targets) * z))
+
+        return _tiles.total(part, (x, y, weight))
 
     def step(_: int, ab: tuple[Array, Array]) -> tuple[Array, Array]:
         a, b = ab
-        p = jax.nn.sigmoid(a * x + b)
-        error, h = w * (p - target), w * p * (1 - p)
-        ga, gb = jnp.sum(error * x), jnp.sum(error)
+
+        def part(entries: tuple[Array, ...]) -> tuple[Array, ...]:
+            x, y, weight = entries
+            w = weight.astype(x.dtype) / n
+            p = jax.nn.sigmoid(a * x + b)
+            error, h = w * (p - jnp.where(y, *targets)), w * p * (1 - p)
+            return tuple(map(jnp.sum, (error * x, error, h * x * x, h * x, h)))
+
+        ga, gb, haa, hab, hbb = _tiles.total(part, (x, y, weight))
         # A ridge far below any curvature that matters keeps constant scores solvable.
-        haa, hab, hbb = jnp.sum(h * x * x) + 1e-7, jnp.sum(h * x), jnp.sum(h) + 1e-7
+        haa, hbb = haa + 1e-7, hbb + 1e-7
         det = haa * hbb - hab * hab
         da, db = (hbb * ga - hab * gb) / det, (haa * gb - hab * ga) / det
         # Full steps can overshoot where the sigmoid is flat: the best of several halvings, 0 last.
         sizes = jnp.append(0.5 ** jnp.arange(12, dtype=s.dtype), jnp.zeros((), s.dtype))
-        losses = jax.vmap(lambda t: loss(a - t * da, b - t * db))(sizes)
+        # One at a time: together they would take an array each.
+        losses = jax.lax.map(lambda t: loss(a - t * da, b - t * db), sizes)
         t = sizes[jnp.argmin(jnp.where(jnp.isnan(losses), jnp.inf, losses))]
         return a - t * da, b - t * db
 
@@ -393,14 +432,21 @@ def _platt_column(s: Array, y: Array, counted: Array, weight: Array) -> tuple[Ar
 
 
 @jax.jit
-def _temperature_column(s: Array, y: Array, counted: Array, weight: Array) -> tuple[Array, Array]:
+def _temperature_column(
+    s: Array, y: Array, counted: Array, weight: Array | None
+) -> tuple[Array, Array]:
     largest = jnp.max(jnp.where(counted, jnp.abs(s), 0), initial=0)
     largest = jnp.where(largest > 0, largest, 1)
     x = s / largest
+    entries = (x, y, counted if weight is None else weight)
 
     # The likelihood is concave in 1/T: its slope changes sign once.
     def slope(a: Array) -> Array:
-        return jnp.sum(weight * x * (jax.nn.sigmoid(a * x) - y.astype(x.dtype)))
+        def part(entries: tuple[Array, ...]) -> Array:
+            x, y, weight = entries
+            return jnp.sum(weight.astype(x.dtype) * x * (jax.nn.sigmoid(a * x) - y.astype(x.dtype)))
+
+        return _tiles.total(part, entries)
 
     # On a logarithmic scale, on which the best 1/T of scores of any spread is not far.
     def halve(_: int, ends: tuple[Array, Array]) -> tuple[Array, Array]:
@@ -422,62 +468,65 @@ def _finite(slope: Array) -> Array:
     return jnp.clip(slope, -most, most)
 
 
-@jax.jit
-def _isotonic_column(s: Array, y: Array, counted: Array, weight: Array) -> tuple[Array, Array]:
+@functools.partial(jax.jit, static_argnames="num_knots")
+def _isotonic_column(
+    s: Array, y: Array, counted: Array, weight: Array | None, num_knots: int | None = None
+) -> tuple[Array, Array]:
+    """The function at all scores, or at those of `num_knots` entries, both ends among them."""
     n = s.shape[0]
     keys = integer_keys(s)
     keys = jnp.where(counted, keys, jnp.iinfo(keys.dtype).max)
-    order = jnp.argsort(keys)
+    # Sorted with what follows their order: an order by itself takes two arrays more.
+    weighted = () if weight is None else (weight,)
+    keys, y, *moved = jax.lax.sort((keys, y, *weighted), num_keys=1)
     m = jnp.sum(counted)
-    inside = jnp.arange(n) < m
-    last = jnp.maximum(m - 1, 0)
-    x = jnp.where(inside, s[order], s[order][last])
-    keys = keys[order]
-    # Equal scores share one mean; repeated for each of them it weighs as much as they did.
-    weight = jnp.where(inside, weight[order], 0)
 
-    def running(x: Array) -> Array:
-        return jnp.concatenate([jnp.zeros(1, s.dtype), jnp.cumsum(x)])
+    # A stack of blocks: their means, first entries and, if entries do not all weigh 1, weights.
+    # Equal scores are gathered into one block, which is merged with those below while they are
+    # higher.
+    Stack = tuple[Array, ...]
+    Block = tuple[Array, Array, Array, Array]
 
-    positive, total = running(jnp.where(y[order], weight, 0)), running(weight)
-    start = jnp.searchsorted(keys, keys, side="left")
-    stop = jnp.minimum(jnp.searchsorted(keys, keys, side="right"), m)
-    tied = total[stop] - total[start]
-    # Rounding in long sums can leave the mean of a tie outside [0, 1].
-    tie_mean = (positive[stop] - positive[start]) / jnp.where(tied > 0, tied, 1)
-    tie_mean = jnp.clip(tie_mean, 0, 1)
+    def push(i: Array, state: tuple[Stack, Block]) -> tuple[Stack, Block]:
+        (means, starts, *weights), (positive, total, start, top) = state
+        own = moved[0][i] if moved else (i < m).astype(s.dtype)
+        positive, total = positive + jnp.where(y[i], own, 0), total + own
+        ends = (i < m) & ((i + 1 == m) | (keys[i] != keys[jnp.minimum(i + 1, n - 1)]))
 
-    # A stack of blocks (mean, weight, size); a new entry is merged with those below while they
-    # are higher.
-    Stack = tuple[Array, Array, Array, Array]
+        def violates(block: Block) -> Array:
+            mean, _, _, top = block
+            return ends & (top > 0) & (means[jnp.maximum(top - 1, 0)] >= mean)
 
-    def push(stack: Stack, entry: tuple[Array, Array]) -> tuple[Stack, None]:
-        means, weights, sizes, top = stack
-        Block = tuple[Array, Array, Array, Array]
-
-        def violates(state: Block) -> Array:
-            mean, _, _, top = state
-            return (top > 0) & (means[jnp.maximum(top - 1, 0)] >= mean)
-
-        def merge(state: Block) -> Block:
-            mean, weight, size, top = state
-            below = weights[top - 1]
+        def merge(block: Block) -> Block:
+            mean, weight, start, top = block
+            first = starts[top - 1]
+            below = weights[0][top - 1] if weights else (start - first).astype(s.dtype)
             total = weight + below
             mean = mean + (means[top - 1] - mean) * below / jnp.where(total > 0, total, 1)
-            return mean, total, size + sizes[top - 1], top - 1
+            return mean, total, first, top - 1
 
-        first = (*entry, jnp.ones((), s.dtype), top)
         # Only four numbers change in the inner loop: under vmap a loop copies what it carries.
-        mean, weight, size, top = jax.lax.while_loop(violates, merge, first)
-        new = (means.at[top].set(mean), weights.at[top].set(weight), sizes.at[top].set(size))
-        return (*new, top + 1), None
+        mean = positive / jnp.where(total > 0, total, 1)
+        block = (mean, total, start, top)
+        mean, weight, first, top = jax.lax.while_loop(violates, merge, block)
+        # Where no group ends, what is written is beyond the top.
+        means, starts = means.at[top].set(mean), starts.at[top].set(first)
+        weights = [x.at[top].set(weight) for x in weights]
+        positive, total = jnp.where(ends, 0, positive), jnp.where(ends, 0, total)
+        group = (positive, total, jnp.where(ends, i + 1, start), top + ends)
+        return (means, starts, *weights), group
 
-    zeros = jnp.zeros(n, s.dtype)
-    # Entries beyond the counted ones get the highest value there can be and pool with nobody.
-    padded = jnp.where(inside, tie_mean, 2 + jnp.arange(n, dtype=s.dtype))
-    stack, _ = jax.lax.scan(push, (zeros, zeros, zeros, jnp.zeros((), jnp.int32)), (padded, weight))
-    means, _, sizes, top = stack
-    ends = jnp.cumsum(jnp.where(jnp.arange(n) < top, sizes, 0))
-    block = jnp.searchsorted(ends, jnp.arange(n, dtype=s.dtype), side="right")
-    values = means[jnp.minimum(block, n - 1)]
-    return x, jnp.where(inside, values, values[last])
+    zeros, places = jnp.zeros(n, s.dtype), jnp.arange(n, dtype=jnp.int32)
+    stack = (zeros, jnp.zeros_like(places), *(zeros for _ in moved))
+    number, index = jnp.zeros((), s.dtype), jnp.zeros((), jnp.int32)
+    start = (stack, (number, number, index, index))
+    (means, starts, *_), (*_, top) = jax.lax.fori_loop(0, n, push, start)
+    starts = jnp.where(places < top, starts, n)
+    if num_knots is None:
+        block = jnp.cumsum(jnp.zeros_like(starts).at[starts].set(1, mode="drop")) - 1
+    else:
+        places = jnp.linspace(0, n - 1, num_knots).round().astype(places.dtype)
+        block = jnp.searchsorted(starts, places, side="right") - 1
+    # What does not count stands at the end and takes the last score and value that do.
+    x = keys[jnp.clip(places, 0, jnp.maximum(m - 1, 0))]
+    return scores_of_keys(x).astype(s.dtype), means[jnp.maximum(block, 0)]

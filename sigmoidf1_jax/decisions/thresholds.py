@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from collections.abc import Callable
 from typing import Any, Literal, get_args
 
 import jax
@@ -9,7 +10,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from sigmoidf1_jax import _checks, _inputs, averaging
+from sigmoidf1_jax import _checks, _inputs, _tiles, averaging
 from sigmoidf1_jax._inputs import Labels, Weights, Where
 from sigmoidf1_jax._keys import integer_keys
 from sigmoidf1_jax._plain import Plain
@@ -183,21 +184,11 @@ def per_label_threshold(
     check_count("min_positives", min_positives)
     examples = _shared.prepare(scores, labels, where, weights)
     chosen = _shared.score_or_f_beta(score, beta)
-    in_fold = _folds(folds, examples.counted)
-    keys, y = examples.keys, examples.labels
-
-    def best(fold: Array) -> Array:
-        in_keys = jnp.where(fold, keys, _shared.masked_key(keys))
-        swept = _shared.sweep(in_keys, y & fold, examples.weight, chosen)
-        return _shared.best_threshold(*swept)
-
-    if folds == 1:
-        own = best(examples.counted)
-    else:
-        own = _mean_of_folds(jax.vmap(best)(in_fold), jnp.any(y[None] & in_fold, 1))
+    check_count("folds", folds, 1, examples.labels.shape[0])
+    own = _best_per_label(examples, chosen, folds)
     shared = best_global(examples, chosen, "micro", folds)
     shared = _shared.spoil(shared, examples.any_nan)
-    rare = _shared.rarer_than(min_positives, y, examples.weight)
+    rare = _shared.rarer_than(min_positives, examples.labels, examples.weight)
     _shared.warn_labels(
         rare, f"have fewer than {min_positives} positives; they take the global threshold"
     )
@@ -212,11 +203,21 @@ def check_count(name: str, value: Any, low: int = 1, high: int | None = None) ->
         raise ValueError(f"{name} must be an integer >= {low}{most}, got {value!r}")
 
 
-def _folds(folds: int, counted: Array) -> Array:
-    """Counted entries of each fold, [folds, n, labels]."""
-    check_count("folds", folds, 1, counted.shape[0])
-    member = jnp.arange(counted.shape[0])[None] % folds == jnp.arange(folds)[:, None]
-    return member[..., None] & counted[None]
+def _over_folds(
+    best: Callable[[Array, Array], Array], keys: Array, labels: Array, folds: int, axes: Any
+) -> Array:
+    """`best(keys, labels)`, or the mean of those of the folds that have positives over `axes`."""
+    if folds == 1:
+        return best(keys, labels)
+    own = jnp.arange(keys.shape[0])[:, None] % folds
+
+    def of_fold(fold: Array) -> tuple[Array, Array]:
+        positive = labels & (own == fold)
+        in_fold = jnp.where(own == fold, keys, _shared.masked_key(keys))
+        return best(in_fold, positive), jnp.any(positive, axes)
+
+    # One after the other: together they would take as many times the memory.
+    return _mean_of_folds(*jax.lax.map(of_fold, jnp.arange(folds)))
 
 
 def _mean_of_folds(thresholds: Array, usable: Array) -> Array:
@@ -232,24 +233,40 @@ def best_global(
     examples: _shared.Examples, score: Score, average: ThresholdAverage, folds: int = 1
 ) -> Array:
     """The threshold of `global_threshold`."""
-    keys, labels, counted, weight = (
-        examples.keys,
-        examples.labels,
-        examples.counted,
-        examples.weight,
-    )
-    in_fold = _folds(folds, counted)
-    if folds == 1:
+    check_count("folds", folds, 1, examples.labels.shape[0])
+    return _best_of_folds(examples.keys, examples.labels, examples.weight, score, average, folds)
+
+
+@functools.partial(jax.jit, static_argnames="folds")
+def _best_per_label(examples: _shared.Examples, score: Score, folds: int) -> Array:
+    columns = (examples.keys, examples.labels, examples.weight)
+
+    def block(columns: tuple[Array, Array, Array | None]) -> Array:
+        keys, labels, weight = columns
+
+        def best(keys: Array, labels: Array) -> Array:
+            return _shared.best_threshold(*_shared.sweep(keys, labels, weight, score))
+
+        return _over_folds(best, keys, labels, folds, 0)
+
+    return _tiles.per_slice(block, columns, 1)
+
+
+@functools.partial(jax.jit, static_argnames=("average", "folds"))
+def _best_of_folds(
+    keys: Array,
+    labels: Array,
+    weight: Array | None,
+    score: Score,
+    average: ThresholdAverage,
+    folds: int,
+) -> Array:
+    def best(keys: Array, labels: Array) -> Array:
         return _best_global(keys, labels, weight, score, average)
-    own = jax.vmap(
-        lambda fold: _best_global(
-            jnp.where(fold, keys, _shared.masked_key(keys)), labels & fold, weight, score, average
-        )
-    )(in_fold)
-    return _mean_of_folds(own, jnp.any(labels[None] & in_fold, (1, 2)))
+
+    return _over_folds(best, keys, labels, folds, None)
 
 
-@functools.partial(jax.jit, static_argnames="average")
 def _best_global(
     keys: Array, labels: Array, weight: Array | None, score: Score, average: ThresholdAverage
 ) -> Array:
@@ -264,6 +281,8 @@ def _best_global(
     elif average == "samples":
         grouped = [x if x is None else x.T for x in grouped]
     ordered, values = _shared.sweep(grouped[0], grouped[1], grouped[3], score)
+    if average == "micro":
+        return _shared.best_threshold(ordered, values)[0]
     # The change of a group's score by its k-th entry; one without counted entries has none.
     change = jnp.where(jnp.any(grouped[2], 0)[None], jnp.diff(values, axis=0), 0)
     if example is not None:

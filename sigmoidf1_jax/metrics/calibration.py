@@ -1,7 +1,9 @@
 """How far predicted probabilities are from observed frequencies: Brier score, ECE, reliability."""
 
+import functools
 from typing import Any, Literal, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -73,6 +75,12 @@ def reliability(
     if num_bins < 1:
         raise ValueError(f"num_bins must be >= 1, got {num_bins}")
     ranking = _prepare_probabilities(probabilities, labels, where, weights)
+    return _sums_of_bins(ranking, num_bins)
+
+
+# Jitted, because an eager lax.map compiles its function anew at every call.
+@functools.partial(jax.jit, static_argnums=1)
+def _sums_of_bins(ranking: Ranking, num_bins: int) -> Reliability:
     place = jnp.clip((ranking.scores * num_bins).astype(jnp.int32), 0, num_bins - 1)
     weight = _prepare.entry_weight(ranking)
     true = ranking.labels.astype(weight.dtype)

@@ -266,18 +266,23 @@ _REPORTED: tuple[tuple[str, Area, Undefined], ...] = (
 )
 
 
+def areas_of_report(entries: Ordered, dtype: jnp.dtype) -> tuple[Areas, ...]:
+    """The areas of labels, whose rows `entries` are, that a report shows."""
+    return tuple(areas_of(area, entries, dtype) for _, area, _ in _REPORTED)
+
+
 def report_of_labels(
-    entries: Ordered, dtype: jnp.dtype, nan: Array | None, per_label: bool
+    areas: tuple[Areas, ...], nan: Array | None, per_label: bool
 ) -> dict[str, Array]:
-    """What a report shows of the areas of labels, whose rows `entries` are."""
+    """What a report shows of `areas_of_report`."""
     values: dict[str, Array] = {}
-    for name, area, undefined in _REPORTED:
-        areas = areas_of(area, entries, dtype).with_nan(nan)
+    for (name, _, undefined), own in zip(_REPORTED, areas, strict=True):
+        own = own.with_nan(nan)
         for average in ("macro", "weighted"):
-            values[f"{name}/{average}"] = average_over_labels(areas, average, undefined)
+            values[f"{name}/{average}"] = average_over_labels(own, average, undefined)
         if per_label:
             values[f"{name}/per_label"] = average_over_labels(
-                areas, None, "nan" if undefined == "skip" else undefined
+                own, None, "nan" if undefined == "skip" else undefined
             )
     return values
 

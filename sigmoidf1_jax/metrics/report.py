@@ -10,12 +10,13 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from sigmoidf1_jax import _inputs, _safe, averaging
+from sigmoidf1_jax import _inputs, _safe, _tiles, averaging
 from sigmoidf1_jax._inputs import Weights, Where
 from sigmoidf1_jax.confusion import Confusion
 from sigmoidf1_jax.metrics import _order, _prepare, confusion, counts, curves, ranking, top_k
-from sigmoidf1_jax.metrics._order import Order, Ordered
+from sigmoidf1_jax.metrics._order import Order
 from sigmoidf1_jax.metrics._prepare import BinaryLabels, Decided, Decisions, Ranking, Scores
+from sigmoidf1_jax.metrics.curves import Areas
 from sigmoidf1_jax.metrics.metric import ExampleValues
 from sigmoidf1_jax.metrics.table import Estimate, Report
 
@@ -28,7 +29,7 @@ class _Parts(NamedTuple):
     weight: Float[Array, "examples labels"]
     example: Float[Array, " examples"]
     per_example: dict[str, ExampleValues]
-    by_label: Order | Ordered
+    by_label: Order
     nan_of_sets: Float[Array, " labels"] | None
     """NaN where a label has one in what decisions are compared with, else 0."""
     nan_of_scores: Float[Array, " labels"] | None
@@ -144,7 +145,24 @@ def _names(names: Sequence[str] | None, num_labels: int) -> tuple[str, ...] | No
 def _point(
     ranked: Ranking, decided: Decided, ks: tuple[int, ...], per_label: bool
 ) -> dict[str, Array]:
-    return _values(_parts(ranked, decided, ks, resampled=False), None, per_label)
+    # Labels and examples in tiles: their sorts and cells never exist for all at once.
+    weight = _prepare.entry_weight(ranked)
+    nan_of_sets, nan_of_scores = _nan_of_labels(ranked, decided)
+
+    def columns(part: tuple[Ranking, Decided, Array]) -> tuple[Confusion, tuple[Areas, ...]]:
+        ranked, decided, weight = part
+        rows = (_order.columns(x) for x in ranked[:4])
+        areas = curves.areas_of_report(_order.ordered(*rows), weight.dtype)  # type: ignore[arg-type]
+        return jax.tree.map(lambda x: jnp.sum(x, 0), _cells(decided, weight)), areas
+
+    counts, areas = _tiles.per_slice(columns, (ranked, decided, weight), 1)
+    if nan_of_sets is not None:
+        counts = jax.tree.map(lambda x: x + nan_of_sets, counts)
+    values = confusion.report_of_labels(counts, per_label)
+    values |= curves.report_of_labels(areas, nan_of_scores, per_label)
+    example, _ = averaging.example_weights(weight)
+    per_example = _per_example(ranked, decided, ks, weight.dtype)
+    return values | {name: _mean(x, example) for name, x in per_example.items()}
 
 
 @functools.partial(jax.jit, static_argnames=("ks", "per_label", "bootstrap", "level"))
@@ -157,7 +175,7 @@ def _intervals(
     key: Any,
     level: float,
 ) -> dict[str, Estimate]:
-    parts = _parts(ranked, decided, ks, resampled=True)
+    parts = _parts(ranked, decided, ks)
     n = ranked.labels.shape[0]
     counted = parts.example > 0
     # Draws are positions among the examples that count, so padding changes nothing but n.
@@ -184,41 +202,63 @@ def _intervals(
     return {name: estimate(x, samples[name]) for name, x in values.items()}
 
 
-def _parts(ranked: Ranking, decided: Decided, ks: tuple[int, ...], *, resampled: bool) -> _Parts:
+def _parts(ranked: Ranking, decided: Decided, ks: tuple[int, ...]) -> _Parts:
     weight = _prepare.entry_weight(ranked)
     example, _ = averaging.example_weights(weight)
-    mask = None if ranked.mask is None else ranked.mask.T
-    transposed = ranked.scores.T, ranked.labels.T, mask
-    by_label: Order | Ordered
-    if resampled or ranked.weight is not None:
-        by_label = _order.argsort(*transposed)
-    else:
-        by_label = _order.ordered(*transposed, None)
-    examples = _order.sort_examples(ranked.unweighted)
-    of_sets = confusion.report_of_sets(decided) | counts.report_of_sets(decided)
-    of_rankings = (
-        curves.report_of_rankings(examples)
-        | ranking.report_of_rankings(examples)
-        | top_k.report_of_rankings(examples, ks)
-    )
-    per_example = {
-        name: x._replace(value=_prepare.with_nan(x.value, prepared, -1).astype(weight.dtype))
-        for prepared, values in ((decided, of_sets), (ranked, of_rankings))
-        for name, x in values.items()
-    }
-    chosen, true = decided.decisions, decided.labels
-    cells = (chosen & true, chosen & ~true, ~chosen & true, ~chosen & ~true)
     return _Parts(
-        Confusion(*(jnp.where(x, weight, 0) for x in cells)),
+        _cells(decided, weight),
         weight,
         example,
-        per_example,
-        by_label,
-        *(
-            None if x.nan is None else jnp.sum(x.nan, 0).astype(ranked.dtype)
-            for x in (decided, ranked)
-        ),
+        _per_example(ranked, decided, ks, weight.dtype),
+        _order.argsort(*(_order.columns(x) for x in ranked[:3])),
+        *_nan_of_labels(ranked, decided),
     )
+
+
+def _cells(decided: Decided, weight: Float[Array, "examples labels"]) -> Confusion:
+    chosen, true = decided.decisions, decided.labels
+    cells = (chosen & true, chosen & ~true, ~chosen & true, ~chosen & ~true)
+    return Confusion(*(jnp.where(x, weight, 0) for x in cells))
+
+
+def _nan_of_labels(ranked: Ranking, decided: Decided) -> tuple[Array | None, Array | None]:
+    of_sets, of_scores = (
+        None if x.nan is None else jnp.sum(x.nan, 0).astype(ranked.dtype) for x in (decided, ranked)
+    )
+    return of_sets, of_scores
+
+
+def _per_example(
+    ranked: Ranking, decided: Decided, ks: tuple[int, ...], dtype: jnp.dtype
+) -> dict[str, ExampleValues]:
+    """The metrics of each example."""
+    nothing: dict[str, float | None] = {}
+
+    def rows(part: tuple[Ranking, Decided]) -> tuple[dict[str, ExampleValues], ...]:
+        ranked, decided = part
+        examples = _order.sort_examples(ranked)
+        of_sets = confusion.report_of_sets(decided) | counts.report_of_sets(decided)
+        of_rankings = (
+            curves.report_of_rankings(examples)
+            | ranking.report_of_rankings(examples)
+            | top_k.report_of_rankings(examples, ks)
+        )
+        # A number that is no example's: it does not go through the tiles.
+        nothing.update({name: x.nothing for name, x in (of_sets | of_rankings).items()})
+        return tuple(
+            {name: x._replace(nothing=None) for name, x in values.items()}
+            for values in (of_sets, of_rankings)
+        )
+
+    tiled = _tiles.per_slice(rows, (ranked.unweighted, decided), 0)
+    both: tuple[Ranking | Decided, ...] = (decided, ranked)
+    return {
+        name: ExampleValues(
+            _prepare.with_nan(x.value, prepared, -1).astype(dtype), x.defined, nothing[name]
+        )
+        for prepared, values in zip(both, tiled, strict=True)
+        for name, x in values.items()
+    }
 
 
 def _values(
@@ -234,10 +274,9 @@ def _values(
 
     # Each cell is summed by itself: a difference of sums is not exactly 0 where a cell is empty.
     values = confusion.report_of_labels(jax.tree.map(total, parts.cells), per_label)
-    by_label = parts.by_label
-    if isinstance(by_label, Order):
-        by_label = _order.weigh(by_label, (drawn[:, None] * parts.weight).T)
-    values |= curves.report_of_labels(by_label, parts.weight.dtype, parts.nan_of_scores, per_label)
+    by_label = _order.weigh(parts.by_label, (drawn[:, None] * parts.weight).T)
+    areas = curves.areas_of_report(by_label, parts.weight.dtype)
+    values |= curves.report_of_labels(areas, parts.nan_of_scores, per_label)
     example = drawn * parts.example
     return values | {name: _mean(x, example) for name, x in parts.per_example.items()}
 

@@ -7,7 +7,9 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
+from sigmoidf1_jax import _logistic
 from sigmoidf1_jax._inputs import check_hyperparameter, per_label
+from sigmoidf1_jax._logistic import cross_entropy
 from sigmoidf1_jax._partial import bind
 from sigmoidf1_jax.objectives._means import EntryMean
 
@@ -38,10 +40,13 @@ def _binary_cross_entropy(
     pos_weight: ArrayLike,
     label_smoothing: ArrayLike,
 ) -> Float[Array, "*batch labels"]:
+    unweighted = type(pos_weight) is float and pos_weight == 1
     pos_weight = per_label("pos_weight", pos_weight, logits, low=0.0)
     smoothing = per_label("label_smoothing", label_smoothing, logits, low=0.0, high=1.0)
     labels = (1 - smoothing) * labels + smoothing / 2
-    return pos_weight * labels * jax.nn.softplus(-logits) + (1 - labels) * jax.nn.softplus(logits)
+    if unweighted:
+        return _logistic.binary_cross_entropy(logits, labels)
+    return cross_entropy(logits, pos_weight * labels, 1 - labels)
 
 
 def focal(gamma: ArrayLike = 2.0, alpha: ArrayLike | None = None) -> EntryMean:
@@ -55,27 +60,30 @@ def _focal(
     gamma: ArrayLike,
     alpha: ArrayLike | None,
 ) -> Float[Array, "*batch labels"]:
-    loss = focal_entropy(logits, labels, per_label("gamma", gamma, logits, low=0.0))
+    loss = focal_entropy(logits, labels, gamma)
     if alpha is not None:
         alpha = per_label("alpha", alpha, logits, low=0.0, high=1.0)
         loss *= alpha * labels + (1 - alpha) * (1 - labels)
     return loss
 
 
-def focal_entropy(logits: Array, labels: Array, gamma: Array) -> Array:
+def focal_entropy(logits: Array, labels: Array, gamma: ArrayLike) -> Array:
     """Cross-entropy times (1 - p_t)^gamma, for the losses that reweight it."""
-    # log(1 - p_t): for hard labels log_sigmoid of the signed logit, exact at any logit; for soft
-    # labels the log of a mixture that is bounded away from 0.
-    is_hard = (labels == 0) | (labels == 1)
-    soft = jnp.where(is_hard, 0.5, labels)
-    p = jax.nn.sigmoid(logits)
-    log_miss = jnp.where(
-        is_hard,
-        jax.nn.log_sigmoid((1 - 2 * labels) * logits),
-        jnp.log(p * (1 - soft) + (1 - p) * soft),
-    )
-    entropy = labels * jax.nn.softplus(-logits) + (1 - labels) * jax.nn.softplus(logits)
-    return jnp.exp(gamma * log_miss) * entropy
+    exponent = per_label("gamma", gamma, logits, low=0.0)
+    return _logistic.focal(_logistic.whole(gamma))(logits, labels, exponent)
+
+
+def focal_positive(
+    logits: Array,
+    labels: Array,
+    gamma: ArrayLike,
+    name: str = "gamma",
+    stop_weight: bool = False,
+) -> Array:
+    """The same of positives alone: labels * (1 - p)^gamma * -log p."""
+    exponent = per_label(name, gamma, logits, low=0.0)
+    formula = _logistic.focal_positive(_logistic.whole(gamma), stop_weight)
+    return formula(logits, labels, exponent)
 
 
 def asymmetric(
@@ -104,24 +112,13 @@ def _asymmetric(
     shift: ArrayLike,
     stop_weight_gradient: bool,
 ) -> Float[Array, "*batch labels"]:
-    gamma_negative = per_label("gamma_negative", gamma_negative, logits, low=0.0)
-    gamma_positive = per_label("gamma_positive", gamma_positive, logits, low=0.0)
-    shift = per_label("shift", shift, logits, low=0.0, below=1.0)
-    stop = jax.lax.stop_gradient if stop_weight_gradient else lambda weight: weight
-    positive = stop(jnp.exp(gamma_positive * jax.nn.log_sigmoid(-logits))) * jax.nn.softplus(
-        -logits
+    positive = focal_positive(
+        logits, labels, gamma_positive, "gamma_positive", stop_weight_gradient
     )
-    # Without a shift the logs of p and 1 - p come from the logit, exact at any size; with one,
-    # 1 - p_m >= m, so its log is finite.
-    shifted = shift > 0
-    excess = jax.nn.sigmoid(logits) - shift
-    # Not `excess > 0`, which would take NaN for a negative that costs nothing.
-    costs = ~(shifted & (excess <= 0))
-    excess = jnp.where(shifted & costs, excess, 0.5)
-    log_p = jnp.where(shifted, jnp.log(excess), jax.nn.log_sigmoid(logits))
-    log_miss = jnp.where(shifted, jnp.log1p(-excess), jax.nn.log_sigmoid(-logits))
-    negative = jnp.where(costs, stop(jnp.exp(gamma_negative * log_p)) * -log_miss, 0)
-    return labels * positive + (1 - labels) * negative
+    exponent = per_label("gamma_negative", gamma_negative, logits, low=0.0)
+    shift = per_label("shift", shift, logits, low=0.0, below=1.0)
+    formula = _logistic.shifted_negative(_logistic.whole(gamma_negative), stop_weight_gradient)
+    return positive + formula(logits, labels, exponent, shift)
 
 
 def hill(height: ArrayLike = 1.5, margin: ArrayLike = 1.0, gamma: ArrayLike = 2.0) -> EntryMean:
@@ -139,10 +136,9 @@ def _hill(
     check_hyperparameter("margin", margin)
     check_hyperparameter("height", height)
     lowered = logits - per_label("margin", margin, logits)
-    focus = jnp.exp(per_label("gamma", gamma, logits, low=0.0) * jax.nn.log_sigmoid(-lowered))
     p = jax.nn.sigmoid(logits)
     negative = (per_label("height", height, logits) - p) * p * p
-    return labels * focus * jax.nn.softplus(-lowered) + (1 - labels) * negative
+    return focal_positive(lowered, labels, gamma) + (1 - labels) * negative
 
 
 def hinge() -> EntryMean:
@@ -178,12 +174,10 @@ def _smooth_hinge(
     logits: Float[Array, "*batch labels"],
     labels: Float[Array, "*batch labels"],
 ) -> Float[Array, "*batch labels"]:
-
-    def formula(t: Array) -> Array:
-        inside = jnp.clip(1 - t, 0, 1)
-        return 0.5 * inside * inside + jnp.maximum(-t, 0)
-
-    return _of_both_classes(formula, logits, labels)
+    # 0.5 (1 - t)^2 in [0, 1], and straight below it.
+    return _of_both_classes(
+        lambda t: _rounded(1 - jnp.minimum(t, 1), jnp.ones((), t.dtype)), logits, labels
+    )
 
 
 def huber(delta: ArrayLike = 1.0) -> EntryMean:
@@ -197,13 +191,21 @@ def _huber(
     delta: ArrayLike,
 ) -> Float[Array, "*batch labels"]:
     delta = per_label("delta", delta, logits, above=0.0)
+    return _of_both_classes(lambda t: _rounded(t - 1, delta), logits, labels)
 
-    def formula(t: Array) -> Array:
-        size = jnp.abs(t - 1)
-        inside = jnp.minimum(size, delta)
-        return 0.5 * inside * inside + delta * (size - inside)
 
-    return _of_both_classes(formula, logits, labels)
+@jax.custom_jvp
+def _rounded(t: Array, delta: Array) -> Array:
+    """0.5 t^2 up to |t| = delta, straight beyond it."""
+    inside = jnp.minimum(jnp.abs(t), delta)
+    return 0.5 * inside * inside + delta * (jnp.abs(t) - inside)
+
+
+_rounded.defjvps(
+    # One pass: JAX's own rules of the minimum and the modulus are selects that share arrays.
+    lambda tangent, value, t, delta: jnp.clip(t, -delta, delta) * tangent,
+    lambda tangent, value, t, delta: jnp.maximum(jnp.abs(t) - delta, 0) * tangent,
+)
 
 
 def _of_both_classes(formula: Callable[[Array], Array], logits: Array, labels: Array) -> Array:

@@ -17,7 +17,7 @@ from sigmoidf1_jax._plain import number
 from sigmoidf1_jax.label_parts import LabelParts
 from sigmoidf1_jax.objective import SeparableObjective
 from sigmoidf1_jax.objectives._means import CoupledEntryMean, EntryMean
-from sigmoidf1_jax.objectives.pointwise import focal_entropy
+from sigmoidf1_jax.objectives.pointwise import focal_entropy, focal_positive
 
 __all__ = [
     "class_balanced",
@@ -50,7 +50,7 @@ def _class_balanced(
     )
     # 1 - beta^n by expm1: for beta near 1 the plain difference has no digits left.
     weight = jnp.expm1(log_beta) / jnp.expm1(n * log_beta)
-    return weight * focal_entropy(logits, labels, per_label("gamma", gamma, logits, low=0.0))
+    return weight * focal_entropy(logits, labels, gamma)
 
 
 def negative_tolerant(
@@ -82,7 +82,16 @@ def _negative_tolerant(
     bias: ArrayLike,
     gamma: ArrayLike,
 ) -> Float[Array, "*batch labels"]:
-    return _tolerant(logits, labels, class_frequency, num_examples, negative_scale, bias, gamma)
+    return _tolerant(
+        logits,
+        labels,
+        class_frequency,
+        num_examples,
+        negative_scale,
+        bias,
+        gamma,
+        jnp.ones((), logits.dtype),
+    )
 
 
 def _counts_of_labels(class_frequency: ArrayLike, like: Array) -> Array:
@@ -104,17 +113,17 @@ def _tolerant(
     negative_scale: ArrayLike,
     bias: ArrayLike,
     gamma: ArrayLike,
+    weight: Array,
 ) -> Array:
     scale = per_label("negative_scale", negative_scale, logits, above=0.0)
-    gamma = per_label("gamma", gamma, logits, low=0.0)
     # A label that is never or always positive counts as if one example differed.
     _inputs.check_hyperparameter("num_examples", num_examples, low=1.0)
     total = jnp.asarray(num_examples, logits.dtype)
     n = jnp.clip(_counts_of_labels(class_frequency, logits), 1, jnp.maximum(total - 1, 1))
     z = logits - per_label("bias", bias, logits, low=0.0) * jnp.log(total / n - 1)
-    positive = focal_entropy(z, jnp.ones_like(labels), gamma)
-    negative = focal_entropy(scale * z, jnp.zeros_like(labels), gamma) / scale
-    return labels * positive + (1 - labels) * negative
+    # Weighed through the labels, in which both are linear: one array less than weighing the sum.
+    negative = focal_positive(-scale * z, weight / scale * (1 - labels), gamma)
+    return focal_positive(z, weight * labels, gamma) + negative
 
 
 def distribution_balanced(
@@ -164,8 +173,8 @@ def _distribution_balanced(
     # A choice, not r = inf, at which the derivatives by beta and mu would be NaN.
     mapped = jnp.where(drawn > 0, jax.nn.sigmoid(beta * (r - mu)), 1)
     weight = per_label("map_alpha", map_alpha, logits, low=0.0) + mapped
-    return weight * _tolerant(
-        logits, labels, class_frequency, num_examples, negative_scale, bias, gamma
+    return _tolerant(
+        logits, labels, class_frequency, num_examples, negative_scale, bias, gamma, weight
     )
 
 

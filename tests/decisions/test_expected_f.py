@@ -111,6 +111,33 @@ def test_the_empty_probability_follows_from_the_matrix():
     np.testing.assert_array_equal(given, d.f_maximizer().from_counts(matrix))
 
 
+@pytest.mark.parametrize("beta", [0.5, 2.3])
+@pytest.mark.parametrize("kind", ["sparse", "dense", "sure", "ties"])
+def test_the_best_size_is_that_of_the_whole_matrix(kind, beta):
+    # From the marginals only the sizes that matter are summed, one after the other.
+    rng = np.random.default_rng(7)
+    p = {
+        "sparse": rng.beta(0.1, 5.0, (2, 300)),
+        "dense": rng.random((2, 300)),
+        "sure": np.where(rng.random((2, 300)) < 0.5, 1.0, 1e-6),
+        "ties": np.round(4 * rng.random((2, 300))) / 4,
+    }[kind].astype(np.float32)
+    decision = d.f_maximizer(beta=beta)
+    decided = decision(p)
+    with jax.enable_x64(True):
+        matrix = np.asarray(d.count_matrix_of_marginals(p.astype(np.float64)))
+    sizes = np.arange(1, 301)
+    weights = (1 + beta**2) / (beta**2 * sizes[:, None] + sizes[None])
+    for row, h, joint in zip(p, decided, matrix, strict=True):
+        order = np.argsort(-row, kind="stable")
+        values = np.sum(np.cumsum(joint[order], 0) * weights.T, -1)
+        values = np.append(np.prod(1 - row.astype(float)), values)
+        k = int(h.sum())
+        assert h[order[:k]].all()
+        # Two sets whose expected F differ by float32 rounding are equally good.
+        assert values[k] >= values.max() - 1e-6
+
+
 @pytest.mark.slow
 def test_many_examples_are_mapped_in_parts():
     p = np.random.default_rng(6).random((70, 300)).astype(np.float32)

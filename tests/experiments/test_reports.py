@@ -1,4 +1,4 @@
-"""One table on the terminal, in Markdown and in HTML; and the tables of the benchmarks."""
+"""One table on the terminal, in Markdown and in HTML."""
 
 import io
 
@@ -8,7 +8,6 @@ pytest.importorskip("rich", reason="the commands need the experiments extra")
 
 from rich.console import Console
 
-from experiments.benchmarks import label_blocks, metrics
 from experiments.reports.tables import Column, Table, mean_cell
 
 TABLE = Table.of(
@@ -63,14 +62,3 @@ def test_means_as_text():
     assert mean_cell(0.41249, 0.0031) == "0.412 ± 0.003"
     assert mean_cell(0.41249, mark="-") == "0.412 -"
     assert mean_cell(float("nan"), float("nan")) == "–"
-
-
-def test_benchmarks_leave_blank_what_was_not_run():
-    alone = label_blocks.Row("top 5", 670_091, 1.25, 12.4)
-    both = label_blocks.Row("focal", 100_000, 0.5, 100.0, 1.0, 400.0, 0.5)
-    assert label_blocks.table([alone, both]).rows == (
-        ("top 5", "670091", "1.25", "", "", "12", "", ""),
-        ("focal", "100000", "0.50", "1.00", "0.50", "100", "400", "0.250"),
-    )
-    row = metrics.Row("lrap", 10, 5, 0.001, 0.004, None)
-    assert metrics.table([row]).rows == (("lrap", "10x5", "1.0", "4", "0.250", "", ""),)
