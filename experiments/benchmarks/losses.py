@@ -157,8 +157,12 @@ def _value_and_grad(
     yield from in_turns(f"{subject.name}, gradient", setting, runs, megabytes, rounds)
 
 
+def _has_torch() -> bool:
+    return importlib.util.find_spec("torch") is not None
+
+
 def _torch(subject: Subject, z: jax.Array, y: jax.Array) -> dict[str, Run]:
-    if subject.torch is None or importlib.util.find_spec("torch") is None:
+    if subject.torch is None or not _has_torch():
         return {}
     from experiments.benchmarks import torch_losses
 
