@@ -15,6 +15,9 @@ Run = Callable[[], object]
 _SHORTEST = 2e-3
 """Seconds that one measurement takes at least: a short run is repeated within it."""
 
+_PAUSE = 0.02
+"""Seconds before each measurement: threads of a peer spin for work after its last."""
+
 
 class Row(NamedTuple):
     """One contender beside ours.
@@ -56,7 +59,7 @@ def in_turns(
 ) -> Iterator[Row]:
     """One row per contender, `OURS` among them: whatever else the machine does meets them all.
 
-    Every contender runs twice before it is timed, to be compiled and warm.
+    Rounds go forth and back, so that no contender always follows the same one. Every contender runs twice before it is timed, to be compiled and warm.
     """
     with warnings.catch_warnings():
         # scikit-learn warns about labels without positives.
@@ -64,8 +67,8 @@ def in_turns(
         repeats = {name: _repeats(run) for name, run in contenders.items()}
         seconds = {name: np.empty(rounds) for name in contenders}
         for i in range(rounds):
-            # Forth and back, since what a peer leaves behind (threads that spin) meets the next.
             for name, run in list(contenders.items())[:: 1 if i % 2 else -1]:
+                time.sleep(_PAUSE)
                 seconds[name][i] = _seconds(run, repeats[name]) / repeats[name]
     for name, taken in seconds.items():
         low, ratio, high = np.quantile(seconds[OURS] / taken, (0.25, 0.5, 0.75))

@@ -6,11 +6,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-
-# Before torch starts its threads: those that spin for work that does not come take the cores
-# from whatever runs next.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
 import torch
 from torch.nn import functional
 
