@@ -59,7 +59,8 @@ def in_turns(
 ) -> Iterator[Row]:
     """One row per contender, `OURS` among them: whatever else the machine does meets them all.
 
-    Rounds go forth and back, so that no contender always follows the same one. Every contender runs twice before it is timed, to be compiled and warm.
+    Rounds go forth and back, so that no contender always follows the same one. Each runs twice
+    before it is timed, to be compiled and warm.
     """
     with warnings.catch_warnings():
         # scikit-learn warns about labels without positives.
