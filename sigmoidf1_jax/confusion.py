@@ -121,7 +121,9 @@ def confusion(
         return _hard_confusion(s, y, mask, axes=axes)
     floating = decisions if jnp.issubdtype(decisions.dtype, jnp.inexact) else None
     dtype = _inputs.accumulation_dtype(jnp.float32 if floating is None else floating.dtype)
-    inputs = _inputs.prepare(decisions.astype(dtype), labels, where, weights, name="decisions")
+    inputs = _inputs.prepare(
+        decisions.astype(dtype), labels, where, weights, name="decisions", nan_labels=True
+    )
     return soft_confusion(inputs.logits, inputs.labels, inputs.weight, axes)
 
 

@@ -45,7 +45,7 @@ class CoupledEntryMean(Mean):
     def statistics(
         self, logits: Logits, labels: Labels, *, where: Where = None, weights: Weights = None
     ) -> Sums:
-        z, y, w = _inputs.prepare(logits, labels, where, weights)
+        z, y, w = _inputs.prepare(logits, labels, where, weights, nan_labels=True)
         return Sums(jnp.sum(w * self.formula(z, y)), jnp.sum(w))
 
     def entries(
@@ -56,7 +56,7 @@ class CoupledEntryMean(Mean):
 
 
 def _entries(objective: CoupledEntryMean, logits: Any, labels: Any, **data: Any) -> Array:
-    z, y, w = _inputs.prepare(logits, labels, **data)
+    z, y, w = _inputs.prepare(logits, labels, **data, nan_labels=True)
     return jnp.where(w > 0, w * objective.formula(z, y), 0)
 
 

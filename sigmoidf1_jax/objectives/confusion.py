@@ -50,7 +50,7 @@ class ScoreLoss(SeparableObjective):
     def label_parts(
         self, logits: Logits, labels: Labels, *, where: Where = None, weights: Weights = None
     ) -> LabelParts:
-        z, y, w = _inputs.prepare(logits, labels, where, weights)
+        z, y, w = _inputs.prepare(logits, labels, where, weights, nan_labels=True)
         _inputs.refuse_label_weights(weights, z.shape, self.average)
         s = self.surrogate(z)
         if self.average == "samples":

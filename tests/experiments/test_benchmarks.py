@@ -3,6 +3,7 @@
 import json
 import time
 
+import numpy as np
 import pytest
 
 from experiments.benchmarks import label_blocks, losses, metrics, timing
@@ -55,7 +56,7 @@ def test_a_peer_that_is_not_installed_is_left_out(monkeypatch):
     monkeypatch.setattr(losses, "_has_torch", lambda: False)
     assert losses._torch(losses.COMPARED[0], *losses._data((4, 3))) == {}
     monkeypatch.setattr(metrics, "_torchmetrics", lambda: None)
-    given = [x > 0 for x in losses._data((4, 3))]
+    given = [np.asarray(x) > 0 for x in losses._data((4, 3))]
     assert list(metrics._peers(metrics.SUBJECTS[0], *given)) == ["scikit-learn"]
 
 
