@@ -65,7 +65,7 @@ def rows_in_parts(
         return function(*rows)
     batch = math.prod(shape[:-1])
     # Small, for functions that keep many arrays; without a rest, if sizes allow it.
-    most = min(batch, max(1, ENTRIES // 4 // shape[-1]))
+    most = min(batch, max(1, ENTRIES // 8 // shape[-1]))
     if most == batch:
         return function(*rows)
     even = next(size for size in range(most, 0, -1) if batch % size == 0)

@@ -513,7 +513,7 @@ def _isotonic_column(
         means, starts = means.at[top].set(mean), starts.at[top].set(first)
         weights = [x.at[top].set(weight) for x in weights]
         positive, total = jnp.where(ends, 0, positive), jnp.where(ends, 0, total)
-        group = (positive, total, jnp.where(ends, i + 1, start), top + ends)
+        group = (positive, total, jnp.where(ends, i + 1, start), top + ends.astype(top.dtype))
         return (means, starts, *weights), group
 
     zeros, places = jnp.zeros(n, s.dtype), jnp.arange(n, dtype=jnp.int32)
