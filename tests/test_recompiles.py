@@ -45,6 +45,7 @@ def test_a_new_program_is_noticed():
 METRICS = [c for c in metrics.CASES if not c.name.startswith("Stream")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", METRICS, ids=str)
 def test_metrics(case):
     def batch(seed):
@@ -54,6 +55,7 @@ def test_metrics(case):
     assert compiled_by_second_call(case.metric, batch(0), batch(1)) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", decisions.RULES, ids=str)
 def test_decisions(rule):
     def fit_and_decide(scores, labels):
@@ -66,6 +68,7 @@ def test_decisions(rule):
 d = sf.decisions
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "function",
     [
