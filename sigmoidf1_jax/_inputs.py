@@ -227,6 +227,15 @@ def whole_rows(x: Array) -> Array:
     return x if len(spec) < x.ndim or spec[-1] is None else _laid_out(x, *spec[:-1], None)
 
 
+def divided_rows(x: Array) -> jax.sharding.NamedSharding | None:
+    """How an Explicit mesh divides the rows of `x`, or None where it does not."""
+    sharding = jax.typeof(x).sharding
+    if not any(sharding.spec):
+        return None
+    spec = jax.sharding.PartitionSpec(*tuple(sharding.spec)[: x.ndim - 1])
+    return jax.sharding.NamedSharding(sharding.mesh, spec)
+
+
 def replicated(x: Array) -> Array:
     """`x` whole on every device, for what sorts or pools all its entries; see `whole_rows`."""
     return _laid_out(x) if any(jax.typeof(x).sharding.spec) else x

@@ -104,7 +104,7 @@ def _rank_hinge(
 ) -> Float[Array, "*batch"]:
     _inputs.check_hyperparameter("margin", margin, low=0.0)
     margin = jnp.asarray(margin, logits.dtype)
-    rows = map(_inputs.whole_rows, (logits, labels, within))
+    rows = [_inputs.whole_rows(x) for x in (logits, labels, within)]
 
     def of_rows(z: Array, y: Array, w: Array) -> tuple[Array, tuple[()]]:
         shape = z.shape
@@ -114,6 +114,10 @@ def _rank_hinge(
         gaps = _weighted_gaps(z, margin, positive, negative)
         return _safe.ratio(gaps, pairs).reshape(shape[:-1]), ()
 
+    divided = _inputs.divided_rows(rows[0])
+    if divided is not None:
+        # Lookups within rows say nothing of meshes; Explicit ones have to hear it.
+        return jax.sharding.auto_axes(lambda *rows: of_rows(*rows)[0], out_sharding=divided)(*rows)
     return _tiles.rows_in_parts(of_rows, *rows)[0]
 
 
@@ -304,7 +308,8 @@ def _if_in_middle(middle: Callable[[], Array], other: Callable[[], Array], place
 
 
 def _middle(sums: Array) -> Array:
-    return jnp.zeros((_BINS, *sums.shape), sums.dtype).at[_BINS // 2].set(sums)
+    nothing = jnp.zeros_like(sums)
+    return jnp.stack([sums if b == _BINS // 2 else nothing for b in range(_BINS)])
 
 
 def _log_binned(sums: Array) -> Array:
