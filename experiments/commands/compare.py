@@ -28,7 +28,7 @@ class Compare(Settings):
     output: pathlib.Path = pathlib.Path("results")
     """Folder that results go to."""
     quick: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """Three losses, 3 seeds, 15 epochs, 3 settings: a try-out of under 30 seconds."""
+    """Three losses, 3 seeds, 15 epochs, 3 settings: a try-out of under a minute."""
 
     def resolved(self) -> "Compare":
         """The same with --quick filled in."""
