@@ -1,12 +1,14 @@
 """Argument checks and the one place where masks and weights are applied to inputs."""
 
 import math
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import NamedSharding, PartitionSpec
 from jaxtyping import Array, Bool, Float, Int, Num
 
 from sigmoidf1_jax._checks import check_value
@@ -26,10 +28,11 @@ class Inputs(NamedTuple):
 
     Entries that do not count (masked, or of weight 0) hold logit 0 and label 0, so no formula and
     no gradient ever sees what stood there (NaN included). An entry that counts and has a NaN
-    anywhere, in its label or its weight too, holds logit NaN, label 0 and weight 1: formulas
-    need to hand on one NaN only. Infinite logits (a large one in half precision, or labels that
-    a model rules out) are held at a size whose square is finite, with gradient 0: no formula
-    then meets 0 * inf. `weight` is `where * weights` with the labels' shape.
+    anywhere, in its label or its weight too, holds logit NaN, label 0 (but with `prepare`'s
+    `nan_labels`) and weight 1: formulas need to hand on one NaN only. Infinite logits (a large
+    one in half precision, or labels that a model rules out) are held at a size whose square is
+    finite, with gradient 0: no formula then meets 0 * inf. `weight` is `where * weights` with
+    the labels' shape.
     """
 
     logits: Float[Array, "*batch labels"]
@@ -227,23 +230,39 @@ def whole_rows(x: Array) -> Array:
     return x if len(spec) < x.ndim or spec[-1] is None else _laid_out(x, *spec[:-1], None)
 
 
-def divided_rows(x: Array) -> jax.sharding.NamedSharding | None:
-    """How an Explicit mesh divides the rows of `x`, or None where it does not."""
-    sharding = jax.typeof(x).sharding
-    if not any(sharding.spec):
-        return None
-    spec = jax.sharding.PartitionSpec(*tuple(sharding.spec)[: x.ndim - 1])
-    return jax.sharding.NamedSharding(sharding.mesh, spec)
+def on_its_mesh(
+    function: Callable[..., Array],
+    scores: Array,
+    *args: Any,
+    axes: Sequence[int | None] | None = None,
+) -> Array:
+    """`function(scores, *args)`, divided over a mesh's Explicit axes as the scores are.
+
+    `axes` holds, for each axis of the result, that of the scores that it is divided like; by
+    default they are the same.
+    """
+    sharding = jax.typeof(scores).sharding
+    if not is_divided(scores):
+        return function(scores, *args)
+    axes = range(scores.ndim) if axes is None else axes
+    spec = PartitionSpec(*(None if i is None else sharding.spec[i] for i in axes))
+    out = NamedSharding(sharding.mesh, spec)
+    return jax.sharding.auto_axes(function, out_sharding=out)(scores, *args)
 
 
 def replicated(x: Array) -> Array:
     """`x` whole on every device, for what sorts or pools all its entries; see `whole_rows`."""
-    return _laid_out(x) if any(jax.typeof(x).sharding.spec) else x
+    return _laid_out(x) if is_divided(x) else x
+
+
+def is_divided(x: Array) -> bool:
+    """Whether an Explicit mesh divides `x`."""
+    return any(jax.typeof(x).sharding.spec)
 
 
 def _laid_out(x: Array, *axes: Any) -> Array:
     mesh = jax.typeof(x).sharding.mesh
-    return jax.reshard(x, jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(*axes)))
+    return jax.reshard(x, NamedSharding(mesh, PartitionSpec(*axes)))
 
 
 def refuse_label_weights(weights: Any, shape: tuple[int, ...], average: Any) -> None:

@@ -4,6 +4,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from sigmoidf1_jax._inputs import is_divided
+
 _WIDE = 24_000
 """Labels from which XLA's column sums on a CPU leave the cache at every row.
 
@@ -17,9 +19,8 @@ def over_examples(x: Float[Array, "*batch labels"]) -> Float[Array, " labels"]:
     """The sum over all axes but the last."""
     axes = tuple(range(x.ndim - 1))
     # Arrays divided over a mesh are left to XLA, as are accelerators, which fuse the sum.
-    divided = any(jax.typeof(x).sharding.spec)
     wide = x.ndim == 2 and isinstance(x.shape[1], int) and x.shape[1] >= _WIDE
-    if not wide or divided or jax.default_backend() != "cpu":
+    if not wide or is_divided(x) or jax.default_backend() != "cpu":
         return jnp.sum(x, axes)
     ones = jnp.ones(x.shape[0], x.dtype)
     return jnp.matmul(ones, x, precision=jax.lax.Precision.HIGHEST)

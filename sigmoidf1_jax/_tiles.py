@@ -13,6 +13,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Float
 
+from sigmoidf1_jax._inputs import is_divided
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -61,7 +63,7 @@ def rows_in_parts(
     """
     shape = rows[0].shape
     static = all(isinstance(size, int) for size in shape)
-    if not static or len(shape) < 2 or any(jax.typeof(rows[0]).sharding.spec):
+    if not static or len(shape) < 2 or is_divided(rows[0]):
         return function(*rows)
     batch = math.prod(shape[:-1])
     # Small, for functions that keep many arrays; without a rest, if sizes allow it.

@@ -12,7 +12,7 @@ import sklearn.linear_model
 import sklearn.metrics as sk
 
 import sigmoidf1_jax as sf
-from experiments.benchmarks.timing import OURS, Row, compiled, in_turns
+from experiments.benchmarks.timing import OURS, Contender, Row, compiled, in_turns
 
 d = sf.decisions
 Floats = npt.NDArray[np.float64]
@@ -67,12 +67,12 @@ def run(*, quick: bool) -> Iterator[Row]:
         labels[0], labels[1] = True, False
         for subject in SUBJECTS:
             given = jnp.asarray(p, jnp.float32), jnp.asarray(labels)
-            ours, megabytes = compiled(subject.ours, *given)
-            runs = {OURS: ours}
+            contenders = {OURS: compiled(subject.ours, *given)}
             if subject.one_label is not None and shape[1] <= SLOWEST_LABELS:
-                runs["scikit-learn"] = functools.partial(_every_label, subject.one_label, p, labels)
+                peer = functools.partial(_every_label, subject.one_label, p, labels)
+                contenders["scikit-learn"] = Contender(peer)
             setting = f"[{shape[0]}, {shape[1]}]"
-            yield from in_turns(subject.name, setting, runs, {OURS: megabytes}, 3 if quick else 7)
+            yield from in_turns(subject.name, setting, contenders, 3 if quick else 7)
 
 
 def _every_label(

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
-from experiments.benchmarks.timing import OURS, Row, Run, in_turns
+from experiments.benchmarks.timing import OURS, Contender, Row, in_turns
 
 _DATA = "import jax.numpy as jnp; z = jnp.ones((256, 100)); y = jnp.zeros((256, 100));"
 PROGRAMS = {
@@ -30,8 +30,10 @@ PROGRAMS = {
 def run(*, quick: bool) -> Iterator[Row]:
     """Seconds of whole processes."""
     for subject, programs in PROGRAMS.items():
-        runs: dict[str, Run] = {
-            name: functools.partial(subprocess.run, [sys.executable, "-c", text], check=True)
+        processes = {
+            name: Contender(
+                functools.partial(subprocess.run, [sys.executable, "-c", text], check=True)
+            )
             for name, text in programs.items()
         }
-        yield from in_turns(subject, "a process", runs, {}, 1 if quick else 9)
+        yield from in_turns(subject, "a process", processes, 1 if quick else 9)

@@ -62,13 +62,12 @@ def run(*, quick: bool) -> Iterator[Row]:
     labels[np.arange(EXAMPLES)[:, None], np.asarray(indices)] = True
     for step in _steps():
         given = features, kernel, jnp.asarray(labels)
-        blocks, direct = compiled(step.blocks, *given), compiled(step.direct, *given)
-        runs, megabytes = {OURS: blocks[0], DIRECT: direct[0]}, {OURS: blocks[1], DIRECT: direct[1]}
-        yield from in_turns(step.name, f"{compared} labels", runs, megabytes, rounds)
+        both = {OURS: compiled(step.blocks, *given), DIRECT: compiled(step.direct, *given)}
+        yield from in_turns(step.name, f"{compared} labels", both, rounds)
     arrays = _arrays(largest)
     for step in _steps():
-        run, size = compiled(lambda x, w, i, s=step: s.blocks(x, w, label_indices=i), *arrays)
-        yield from in_turns(step.name, f"{largest} labels", {OURS: run}, {OURS: size}, 3)
+        alone = compiled(lambda x, w, i, s=step: s.blocks(x, w, label_indices=i), *arrays)
+        yield from in_turns(step.name, f"{largest} labels", {OURS: alone}, 3)
 
 
 def _arrays(num_labels: int) -> tuple[jax.Array, jax.Array, jax.Array]:

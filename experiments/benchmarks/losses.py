@@ -1,7 +1,6 @@
 """Losses with their gradients against optax, plain JAX and torch; the floor is `z + y`."""
 
 import functools
-import importlib.util
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -11,7 +10,7 @@ import numpy as np
 import optax
 
 import sigmoidf1_jax as sf
-from experiments.benchmarks.timing import OURS, Row, Run, compiled, in_turns
+from experiments.benchmarks.timing import OURS, Contender, Row, compiled, in_turns, installed
 from sigmoidf1_jax.averaging import Average
 
 Loss = Callable[[jax.Array, jax.Array], jax.Array]
@@ -144,25 +143,20 @@ def _of_mean(loss: Callable[..., jax.Array]) -> Loss:
 def _value_and_grad(
     subject: Subject, setting: str, z: jax.Array, y: jax.Array, rounds: int
 ) -> Iterator[Row]:
-    programs = {
+    contenders = {
         OURS: compiled(jax.value_and_grad(_of_mean(subject.ours)), z, y),
         FLOOR: compiled(jnp.add, z, y),
         **{
             name: compiled(jax.value_and_grad(_of_mean(peer)), z, y)
             for name, peer in subject.peers.items()
         },
+        **_torch(subject, z, y),
     }
-    runs = {name: run for name, (run, _) in programs.items()} | _torch(subject, z, y)
-    megabytes = {name: size for name, (_, size) in programs.items()}
-    yield from in_turns(f"{subject.name}, gradient", setting, runs, megabytes, rounds)
+    yield from in_turns(f"{subject.name}, gradient", setting, contenders, rounds)
 
 
-def _has_torch() -> bool:
-    return importlib.util.find_spec("torch") is not None
-
-
-def _torch(subject: Subject, z: jax.Array, y: jax.Array) -> dict[str, Run]:
-    if subject.torch is None or not _has_torch():
+def _torch(subject: Subject, z: jax.Array, y: jax.Array) -> dict[str, Contender]:
+    if subject.torch is None or not installed("torch"):
         return {}
     from experiments.benchmarks import torch_losses
 
@@ -174,19 +168,17 @@ def _types(
 ) -> Iterator[Row]:
     """Ours with such labels against ours with float32 labels."""
     gradient = jax.value_and_grad(_of_mean(subject.ours))
-    programs = {
+    contenders = {
         OURS: compiled(gradient, z, y.astype(dtype)),
         "float32 labels": compiled(gradient, z, y),
     }
-    runs = {name: run for name, (run, _) in programs.items()}
-    megabytes = {name: size for name, (_, size) in programs.items()}
     setting = f"{_name(shape)}, {jnp.dtype(dtype).name} labels"
-    yield from in_turns(f"{subject.name}, gradient", setting, runs, megabytes, rounds)
+    yield from in_turns(f"{subject.name}, gradient", setting, contenders, rounds)
 
 
 def _eager(subject: Subject, z: jax.Array, y: jax.Array, rounds: int) -> Iterator[Row]:
-    runs: dict[str, Run] = {
-        OURS: lambda: subject.ours(z, y),
-        "optax BCE": lambda: _cross_entropy(z, y),
+    contenders = {
+        OURS: Contender(lambda: subject.ours(z, y)),
+        "optax BCE": Contender(lambda: _cross_entropy(z, y)),
     }
-    yield from in_turns(f"{subject.name}, eager value", _name(EAGER), runs, {}, rounds)
+    yield from in_turns(f"{subject.name}, eager value", _name(EAGER), contenders, rounds)

@@ -3,7 +3,6 @@
 import functools
 import importlib
 from collections.abc import Callable, Iterator
-from types import ModuleType
 from typing import Any, NamedTuple
 
 import jax
@@ -13,7 +12,7 @@ import numpy.typing as npt
 import sklearn.metrics as sk
 
 import sigmoidf1_jax as sf
-from experiments.benchmarks.timing import OURS, Row, Run, compiled, in_turns
+from experiments.benchmarks.timing import OURS, Contender, Row, compiled, in_turns, installed
 from sigmoidf1_jax.averaging import Average
 
 Numbers = npt.NDArray[Any]
@@ -93,19 +92,19 @@ def run(*, quick: bool) -> Iterator[Row]:
         rounds = 3 if quick else 7
         for subject in SUBJECTS:
             predictions = scores > 1 if subject.decided else scores
-            ours, megabytes = compiled(subject.ours, jnp.asarray(predictions), jnp.asarray(labels))
+            ours = compiled(subject.ours, jnp.asarray(predictions), jnp.asarray(labels))
             given = (predictions.astype(np.int64) if subject.decided else scores), labels
-            runs = {OURS: ours, **_peers(subject, *given)}
-            yield from in_turns(subject.name, setting, runs, {OURS: megabytes}, rounds)
+            contenders = {OURS: ours, **_peers(subject, *given)}
+            yield from in_turns(subject.name, setting, contenders, rounds)
         yield from _report(setting, scores, labels, rounds)
 
 
-def _peers(subject: Subject, predictions: Numbers, labels: Numbers) -> dict[str, Run]:
+def _peers(subject: Subject, predictions: Numbers, labels: Numbers) -> dict[str, Contender]:
     integers = labels.astype(np.int64)
-    peers: dict[str, Run] = {"scikit-learn": lambda: subject.scikit_learn(integers, predictions)}
-    module = _torchmetrics()
-    if module is None or subject.torchmetrics is None:
+    peers = {"scikit-learn": Contender(lambda: subject.scikit_learn(integers, predictions))}
+    if subject.torchmetrics is None or not installed("torchmetrics"):
         return peers
+    module = importlib.import_module("torchmetrics.functional.classification")
     torch = importlib.import_module("torch")
     options: dict[str, object] = {}
     if subject.torchmetrics in ("multilabel_average_precision", "multilabel_auroc"):
@@ -119,23 +118,14 @@ def _peers(subject: Subject, predictions: Numbers, labels: Numbers) -> dict[str,
         **options,
     )
     arguments = torch.tensor(predictions), torch.tensor(integers)
-    return {**peers, "torchmetrics": lambda: function(*arguments)}
-
-
-def _torchmetrics() -> ModuleType | None:
-    try:
-        return importlib.import_module("torchmetrics.functional.classification")
-    except ImportError:
-        return None
+    return {**peers, "torchmetrics": Contender(lambda: function(*arguments))}
 
 
 def _report(setting: str, scores: Numbers, labels: Numbers, rounds: int) -> Iterator[Row]:
     """All numbers at once beside the areas, which cost most of them."""
     arguments = tuple(map(jnp.asarray, (scores, labels, scores > 1)))
-    programs = {
+    contenders = {
         OURS: compiled(lambda s, y, h: dict(sf.metrics.report(s, y, h)), *arguments),
         **{f"{s.name} alone": compiled(s.ours, *arguments[:2]) for s in AREAS},
     }
-    runs = {name: run for name, (run, _) in programs.items()}
-    megabytes = {name: size for name, (_, size) in programs.items()}
-    yield from in_turns("report", setting, runs, megabytes, rounds)
+    yield from in_turns("report", setting, contenders, rounds)

@@ -1,7 +1,6 @@
 """A sweep of seeds and settings in one program, compilation included, against a loop in torch."""
 
 import functools
-import importlib.util
 from collections.abc import Iterator
 
 import jax
@@ -9,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 import sigmoidf1_jax as sf
-from experiments.benchmarks.timing import OURS, Row, Run, in_turns
+from experiments.benchmarks.timing import OURS, Contender, Row, in_turns, installed
 from sigmoidf1_jax import models, training
 
 EXAMPLES, FEATURES, LABELS, HIDDEN, BATCH = 1_200, 100, 14, 64, 64
@@ -29,17 +28,18 @@ def run(*, quick: bool) -> Iterator[Row]:
     labels = features @ rng.standard_normal((FEATURES, LABELS), np.float32) > 8
     setting = f"{SEEDS} seeds x {len(LEARNING_RATES)} settings x {epochs} epochs"
     for name, objective in LOSSES.items():
-        runs: dict[str, Run] = {
-            OURS: functools.partial(_sweep, objective, features, labels, epochs)
+        contenders = {
+            OURS: Contender(functools.partial(_sweep, objective, features, labels, epochs))
         }
-        if importlib.util.find_spec("torch") is not None:
+        if installed("torch"):
             from experiments.benchmarks import torch_training
 
-            runs["torch, one training"] = functools.partial(
+            train = functools.partial(
                 torch_training.train, features, labels, name, epochs, HIDDEN, BATCH
             )
+            contenders["torch, one training"] = Contender(train)
         trainings = SEEDS * len(LEARNING_RATES)
-        for row in in_turns(f"{name}, a training", setting, runs, {}, 1 if quick else 7):
+        for row in in_turns(f"{name}, a training", setting, contenders, 1 if quick else 7):
             if row.contender == OURS:
                 yield row._replace(milliseconds=row.milliseconds / trainings)
             else:
@@ -56,17 +56,10 @@ def _sweep(
 ) -> object:
     # Compiled anew, as in the first sweep of a session.
     jax.clear_caches()
-    train, validation = (
-        np.arange(EXAMPLES)[: EXAMPLES * 5 // 6],
-        np.arange(EXAMPLES * 5 // 6, EXAMPLES),
-    )
-    every_seed = np.ones((SEEDS, 1))
-    split = training.Split(
-        train * every_seed.astype(int),
-        validation * every_seed.astype(int),
-        0 * every_seed.astype(np.float32) * features[:1],
-        np.ones((SEEDS, FEATURES), np.float32),
-    )
+    rows = np.tile(np.arange(EXAMPLES), (SEEDS, 1))
+    train, validation = np.split(rows, [EXAMPLES * 5 // 6], axis=1)
+    statistics = (SEEDS, FEATURES)
+    split = training.Split(train, validation, np.zeros(statistics), np.ones(statistics))
     return training.population(
         models.MLP(LABELS, (HIDDEN,)),
         training.stack([training.Setting(objective, rate, 0.01) for rate in LEARNING_RATES]),

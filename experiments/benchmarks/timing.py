@@ -1,5 +1,6 @@
 """Contenders in turns in one process: median times, and ratios of each round with their spread."""
 
+import importlib.util
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -10,7 +11,7 @@ import numpy as np
 
 OURS = "sigmoidf1_jax"
 Run = Callable[[], object]
-"""A contender: what is timed, its arguments bound."""
+"""What is timed, its arguments bound."""
 
 _SHORTEST = 2e-3
 """Seconds that one measurement takes at least: a short run is repeated within it."""
@@ -43,18 +44,30 @@ class Row(NamedTuple):
     megabytes: float | None = None
 
 
-def compiled(function: Callable[..., object], *arguments: object) -> tuple[Run, float | None]:
-    """One XLA program with its arguments, and the temporary megabytes that it takes."""
+class Contender(NamedTuple):
+    """What is timed, and the temporary megabytes of one that is an XLA program."""
+
+    run: Run
+    megabytes: float | None = None
+
+
+def compiled(function: Callable[..., object], *arguments: object) -> Contender:
+    """One XLA program with its arguments."""
     program = jax.jit(function).lower(*arguments).compile()
     memory = program.memory_analysis()
-    return lambda: program(*arguments), None if memory is None else memory.temp_size_in_bytes / 1e6
+    size = None if memory is None else memory.temp_size_in_bytes / 1e6
+    return Contender(lambda: program(*arguments), size)
+
+
+def installed(package: str) -> bool:
+    """Whether a peer is there; one that is not is left out."""
+    return importlib.util.find_spec(package) is not None
 
 
 def in_turns(
     subject: str,
     setting: str,
-    contenders: Mapping[str, Run],
-    megabytes: Mapping[str, float | None],
+    contenders: Mapping[str, Contender],
     rounds: int,
 ) -> Iterator[Row]:
     """One row per contender, `OURS` among them: whatever else the machine does meets them all.
@@ -65,18 +78,19 @@ def in_turns(
     with warnings.catch_warnings():
         # scikit-learn warns about labels without positives.
         warnings.simplefilter("ignore")
-        repeats = {name: _repeats(run) for name, run in contenders.items()}
+        repeats = {name: _repeats(contender.run) for name, contender in contenders.items()}
         seconds = {name: np.empty(rounds) for name in contenders}
         for i in range(rounds):
-            for name, run in list(contenders.items())[:: 1 if i % 2 else -1]:
+            for name in list(contenders)[:: 1 if i % 2 else -1]:
                 time.sleep(_PAUSE)
-                seconds[name][i] = _seconds(run, repeats[name]) / repeats[name]
+                several = _seconds(contenders[name].run, repeats[name])
+                seconds[name][i] = several / repeats[name]
     for name, taken in seconds.items():
         low, ratio, high = np.quantile(seconds[OURS] / taken, (0.25, 0.5, 0.75))
         yield Row(
             *(subject, setting, name),
             *(1e3 * float(np.median(taken)), float(ratio), float(low), float(high)),
-            megabytes.get(name),
+            contenders[name].megabytes,
         )
 
 

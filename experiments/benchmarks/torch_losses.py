@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional
 
-from experiments.benchmarks.timing import Run
+from experiments.benchmarks.timing import Contender
 
 
 def _sigmoid_f1(axes: Any, z: Any, y: Any) -> Any:
@@ -53,7 +53,7 @@ LOSSES: dict[str, Any] = {
 
 def contenders(
     name: str, logits: npt.NDArray[np.float32], labels: npt.NDArray[np.float32]
-) -> dict[str, Run]:
+) -> dict[str, Contender]:
     """Value and gradient of one of `LOSSES`, eager and by torch.compile, on all cores."""
     torch.set_num_threads(os.cpu_count() or 1)
     # A copy: JAX's arrays share their memory and cannot be written.
@@ -63,11 +63,11 @@ def contenders(
     # One program per shape, as XLA's is.
     fast = torch.compile(loss, dynamic=False)
 
-    def run(function: Any) -> Run:
+    def contender(function: Any) -> Contender:
         def value_and_grad() -> object:
             value = function(z, y)
             return value.detach(), torch.autograd.grad(value, z)
 
-        return value_and_grad
+        return Contender(value_and_grad)
 
-    return {"torch eager": run(loss), "torch.compile": run(fast)}
+    return {"torch eager": contender(loss), "torch.compile": contender(fast)}

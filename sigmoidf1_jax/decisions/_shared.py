@@ -1,12 +1,11 @@
 """What several decision rules share: checked inputs of fits, sorted sweeps and ranks."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
-from jax.sharding import NamedSharding, PartitionSpec
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int
 
@@ -205,26 +204,6 @@ def spoil(fitted: T, nan: Array) -> T:
         return jnp.where(jnp.isnan(own), own.astype(x.dtype), x)
 
     return jax.tree.map(one, fitted)
-
-
-def on_its_mesh(
-    function: Callable[..., Array],
-    scores: Array,
-    *args: Any,
-    axes: Sequence[int | None] | None = None,
-) -> Array:
-    """`function(scores, *args)`, divided over a mesh's Explicit axes as the scores are.
-
-    `axes` holds, for each axis of the result, that of the scores that it is divided like; by
-    default they are the same.
-    """
-    sharding = jax.typeof(scores).sharding
-    if all(axis is None for axis in sharding.spec):
-        return function(scores, *args)
-    axes = range(scores.ndim) if axes is None else axes
-    spec = PartitionSpec(*(None if i is None else sharding.spec[i] for i in axes))
-    out = NamedSharding(sharding.mesh, spec)
-    return jax.sharding.auto_axes(function, out_sharding=out)(scores, *args)
 
 
 def warn_labels(bad: Array, text: str, stacklevel: int = 3) -> None:

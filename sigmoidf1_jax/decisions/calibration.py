@@ -69,7 +69,7 @@ class Isotonic(Plain):
             raise ValueError(
                 f"scores must have {knots.shape[-1]} labels as in the fit, got {scores.shape}"
             )
-        return _shared.on_its_mesh(_interpolated, scores.astype(dtype), knots, values)
+        return _inputs.on_its_mesh(_interpolated, scores.astype(dtype), knots, values)
 
 
 def _interpolated(scores: Array, knots: Array, values: Array) -> Array:

@@ -51,7 +51,7 @@ class FMaximizer(Plain):
             probabilities, where, "probabilities", _shared.check_probabilities
         )
         # Of probability 0 where not usable, which the best set never holds.
-        return _shared.on_its_mesh(_from_marginals, p, self.beta) & usable
+        return _inputs.on_its_mesh(_from_marginals, p, self.beta) & usable
 
     def from_counts(
         self, matrix: CountMatrix, empty: Float[AnyArray, "*batch"] | None = None
@@ -82,7 +82,7 @@ class FMaximizer(Plain):
                 raise ValueError(f"empty must have shape {matrix.shape[:-2]}, got {empty.shape}")
             empty = empty.astype(matrix.dtype)
         axes = range(matrix.ndim - 1)
-        return _shared.on_its_mesh(_from_matrix, matrix, empty, self.beta, axes=axes)
+        return _inputs.on_its_mesh(_from_matrix, matrix, empty, self.beta, axes=axes)
 
 
 def f_maximizer(
@@ -186,7 +186,7 @@ def count_matrix_of_marginals(probabilities: Scores) -> CountMatrix:
              [0.125, 0.125]], dtype=float32)
     """
     p = _shared.check_probabilities(probabilities)
-    return _shared.on_its_mesh(_matrices, p, axes=(*range(p.ndim), None))
+    return _inputs.on_its_mesh(_matrices, p, axes=(*range(p.ndim), None))
 
 
 @jax.jit

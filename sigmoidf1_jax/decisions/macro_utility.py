@@ -53,7 +53,7 @@ class Weighted(Plain):
         offset = _inputs.per_label("offset", self.offset, scores)
         _check_k(self.k, scores.shape[-1])
         gain = slope * scores + offset
-        return _shared.on_its_mesh(functools.partial(_select, self.k), gain, usable)
+        return _inputs.on_its_mesh(functools.partial(_select, self.k), gain, usable)
 
 
 def weighted(slope: ArrayLike = 1.0, offset: ArrayLike = 0.0, *, k: int = 0) -> Weighted:
@@ -157,7 +157,7 @@ class BlockCoordinateAscent(Plain):
         )
         _check_k(self.k, p.shape[-1])
         ascend = functools.partial(_decide_together, self.k, self.max_sweeps)
-        return _shared.on_its_mesh(ascend, p, usable, self.score, self.tolerance)
+        return _inputs.on_its_mesh(ascend, p, usable, self.score, self.tolerance)
 
 
 def block_coordinate_ascent(
@@ -256,7 +256,7 @@ class FrankWolfe(Plain):
                 f"probabilities must have {self.slopes.shape[-1]} labels as in the fit, "
                 f"got {p.shape}"
             )
-        return _shared.on_its_mesh(self._decide, p, usable, self, key)
+        return _inputs.on_its_mesh(self._decide, p, usable, self, key)
 
     @staticmethod
     def _decide(p: Array, usable: Array, rules: "FrankWolfe", key: PRNGKeyArray | None) -> Array:

@@ -43,7 +43,7 @@ class TopK(Plain):
             self.k,
             message=f"k must be <= the number of labels, {scores.shape[-1]}, got {self.k}",
         )
-        return _shared.on_its_mesh(_shared.highest, scores, usable, self.k)
+        return _inputs.on_its_mesh(_shared.highest, scores, usable, self.k)
 
 
 def top_k(
@@ -148,7 +148,7 @@ class LabelCount(Plain):
             )
         most = scores.shape[-1] if self.max_labels is None else self.max_labels
         k = jnp.where(jnp.isnan(counts), 0, jnp.clip(_round(counts), self.min_labels, most))
-        return _shared.on_its_mesh(_shared.highest, scores, usable, k)
+        return _inputs.on_its_mesh(_shared.highest, scores, usable, k)
 
 
 def label_count(
@@ -247,7 +247,7 @@ def counts_from_logits(
             found = jnp.sum(p * sizes.reshape((1,) * (p.ndim - 1) + sizes.shape), -1)
         return _shared.spoil(found, jnp.sum(p, -1))
 
-    return _shared.on_its_mesh(count, logits, axes=range(logits.ndim - 1))
+    return _inputs.on_its_mesh(count, logits, axes=range(logits.ndim - 1))
 
 
 def _sums(examples: _shared.Examples, values: Array) -> tuple[Array, Array]:

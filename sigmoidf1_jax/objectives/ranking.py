@@ -114,11 +114,10 @@ def _rank_hinge(
         gaps = _weighted_gaps(z, margin, positive, negative)
         return _safe.ratio(gaps, pairs).reshape(shape[:-1]), ()
 
-    divided = _inputs.divided_rows(rows[0])
-    if divided is not None:
-        # Lookups within rows say nothing of meshes; Explicit ones have to hear it.
-        return jax.sharding.auto_axes(lambda *rows: of_rows(*rows)[0], out_sharding=divided)(*rows)
-    return _tiles.rows_in_parts(of_rows, *rows)[0]
+    # Lookups within rows say nothing of meshes; Explicit ones have to hear it.
+    return _inputs.on_its_mesh(
+        lambda *rows: _tiles.rows_in_parts(of_rows, *rows)[0], *rows, axes=range(logits.ndim - 1)
+    )
 
 
 class _Ranked(NamedTuple):

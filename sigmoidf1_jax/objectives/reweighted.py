@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 from sigmoidf1_jax import _inputs, _safe, averaging
 from sigmoidf1_jax._checks import check_value
 from sigmoidf1_jax._inputs import Labels, Logits, Weights, Where, per_label
+from sigmoidf1_jax._logistic import cross_entropy, softplus
 from sigmoidf1_jax._partial import bind
 from sigmoidf1_jax._plain import number
 from sigmoidf1_jax.label_parts import LabelParts
@@ -194,11 +195,10 @@ def _propensity_weighted(
     if variant not in ("convex", "unbiased"):
         raise ValueError(f"variant must be 'convex' or 'unbiased', got {variant!r}")
     inverse = 1 / per_label("propensity", propensity, logits, above=0.0, high=1.0)
-    positive, negative = jax.nn.softplus(-logits), jax.nn.softplus(logits)
     if variant == "unbiased":
         # softplus(z) - softplus(-z) is z.
-        return negative - labels * inverse * logits
-    return (2 * inverse - 1) * labels * positive + (1 - labels) * negative
+        return softplus(logits) - labels * inverse * logits
+    return cross_entropy(logits, (2 * inverse - 1) * labels, 1 - labels)
 
 
 class PositiveUnlabeledSums(NamedTuple):

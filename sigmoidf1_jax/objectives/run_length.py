@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 
 from sigmoidf1_jax import _inputs, _safe, averaging
 from sigmoidf1_jax._inputs import Labels, Logits, Weights, Where, per_label
+from sigmoidf1_jax._logistic import cross_entropy
 from sigmoidf1_jax._plain import number
 from sigmoidf1_jax.objective import StatefulObjective, Statistics
 
@@ -63,7 +64,7 @@ class Tencent(StatefulObjective):
         z, y, w = _inputs.prepare(logits, labels, known, weights)
         _inputs.refuse_label_weights(weights, z.shape, "macro")
         pos_weight = per_label("pos_weight", self.pos_weight, z)
-        entropy = pos_weight * y * jax.nn.softplus(-z) + (1 - y) * jax.nn.softplus(z)
+        entropy = cross_entropy(z, pos_weight * y, 1 - y)
         present = (y >= jnp.asarray(self.threshold, y.dtype)) & (w > 0)
         # Entries with y = -1 cost nothing but are part of the batch over which the mean runs.
         _, batch = _inputs.entry_weights(labels.shape, z.dtype, where, weights)

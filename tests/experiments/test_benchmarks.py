@@ -8,22 +8,18 @@ import pytest
 
 from experiments.benchmarks import label_blocks, losses, metrics, timing
 from experiments.benchmarks.ratios import plot, table
-from experiments.benchmarks.timing import OURS, Row
+from experiments.benchmarks.timing import OURS, Contender, Row
 from experiments.commands.benchmarks import BENCHMARKS, main
-
-
-def sleeping(seconds):
-    return lambda: time.sleep(seconds)
 
 
 def test_ratios_are_of_what_ran_in_turns():
     order = []
 
-    def run(name):
-        return lambda: order.append(name) or time.sleep(0.004)
+    def contender(name, megabytes=None):
+        return Contender(lambda: order.append(name) or time.sleep(0.004), megabytes)
 
-    runs = {OURS: run(OURS), "peer": run("peer")}
-    rows = list(timing.in_turns("sleep", "here", runs, {OURS: 2.0}, 3))
+    contenders = {OURS: contender(OURS, 2.0), "peer": contender("peer")}
+    rows = list(timing.in_turns("sleep", "here", contenders, 3))
     # Forth and back.
     assert order[-6:] == ["peer", OURS, OURS, "peer", "peer", OURS]
     assert [(row.contender, row.megabytes) for row in rows] == [(OURS, 2.0), ("peer", None)]
@@ -34,8 +30,11 @@ def test_ratios_are_of_what_ran_in_turns():
 
 def test_a_short_run_is_repeated_within_a_measurement():
     calls = []
-    runs = {OURS: lambda: calls.append(1), "long": sleeping(0.003)}
-    list(timing.in_turns("x", "here", runs, {}, 2))
+    contenders = {
+        OURS: Contender(lambda: calls.append(1)),
+        "long": Contender(lambda: time.sleep(0.003)),
+    }
+    list(timing.in_turns("x", "here", contenders, 2))
     assert len(calls) > 1000
 
 
@@ -53,9 +52,9 @@ def test_a_table_and_a_plot_of_ratios():
 
 
 def test_a_peer_that_is_not_installed_is_left_out(monkeypatch):
-    monkeypatch.setattr(losses, "_has_torch", lambda: False)
+    monkeypatch.setattr(losses, "installed", lambda package: False)
     assert losses._torch(losses.COMPARED[0], *losses._data((4, 3))) == {}
-    monkeypatch.setattr(metrics, "_torchmetrics", lambda: None)
+    monkeypatch.setattr(metrics, "installed", lambda package: False)
     given = [np.asarray(x) > 0 for x in losses._data((4, 3))]
     assert list(metrics._peers(metrics.SUBJECTS[0], *given)) == ["scikit-learn"]
 
@@ -75,7 +74,7 @@ def test_what_torch_computes_is_the_same_loss():
 
     z, y = losses._data((32, 5))
     for subject in losses.COMPARED:
-        value, _ = torch_losses.contenders(subject.torch, z, y)["torch eager"]()
+        value, _ = torch_losses.contenders(subject.torch, z, y)["torch eager"].run()
         assert float(value) == pytest.approx(float(subject.ours(z, y).mean()), rel=1e-5)
 
 
