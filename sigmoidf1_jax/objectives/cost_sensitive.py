@@ -11,6 +11,7 @@ from jaxtyping import Array
 
 from sigmoidf1_jax import _inputs, _safe, averaging, scores
 from sigmoidf1_jax._inputs import Labels, Logits, Weights, Where, per_label
+from sigmoidf1_jax._logistic import softplus, softplus_of_negative
 from sigmoidf1_jax._partial import Partial, bind
 from sigmoidf1_jax._plain import number
 from sigmoidf1_jax.confusion import Confusion, soft_confusion
@@ -61,8 +62,8 @@ class CostSensitive(StatefulObjective):
         axes = averaging.leading_axes(z)
         decisions = jax.lax.stop_gradient(self.surrogate(z))
         return (
-            jnp.sum(w * y * jax.nn.softplus(-z), axes),
-            jnp.sum(w * (1 - y) * jax.nn.softplus(z), axes),
+            jnp.sum(w * y * softplus_of_negative(z), axes),
+            jnp.sum(w * (1 - y) * softplus(z), axes),
             soft_confusion(decisions, y, w, axes),
         )
 

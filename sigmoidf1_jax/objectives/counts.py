@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 
 from sigmoidf1_jax import _checks, _inputs, _safe, averaging
 from sigmoidf1_jax._inputs import AnyArray, Labels, Weights, Where
+from sigmoidf1_jax._logistic import binary_cross_entropy
 from sigmoidf1_jax._partial import bind
 from sigmoidf1_jax.objective import Statistics
 from sigmoidf1_jax.objectives._means import LabelSumMean, LabelSums, Mean, Sums
@@ -35,7 +36,7 @@ def _count_sums(z: Array, y: Array, w: Array) -> LabelSums:
     predicted = jnp.where(z > 0, w, 0)
     terms = CountSums(
         size=w,
-        entropy=w * (jax.nn.softplus(z) - y * z),
+        entropy=w * binary_cross_entropy(z, y),
         surplus=w * (jax.nn.sigmoid(z) - y),
         predicted=predicted,
         hits=predicted * y,

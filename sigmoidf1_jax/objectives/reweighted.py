@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 from sigmoidf1_jax import _inputs, _safe, averaging
 from sigmoidf1_jax._checks import check_value
 from sigmoidf1_jax._inputs import Labels, Logits, Weights, Where, per_label
-from sigmoidf1_jax._logistic import cross_entropy, softplus
+from sigmoidf1_jax._logistic import cross_entropy, softplus, softplus_of_negative
 from sigmoidf1_jax._partial import bind
 from sigmoidf1_jax._plain import number
 from sigmoidf1_jax.label_parts import LabelParts
@@ -223,7 +223,7 @@ class PositiveUnlabeled(SeparableObjective):
     ) -> LabelParts:
         z, y, w = _inputs.prepare(logits, labels, where, weights)
         _inputs.refuse_label_weights(weights, z.shape, "macro")
-        positive, negative = jax.nn.softplus(-z), jax.nn.softplus(z)
+        positive, negative = softplus_of_negative(z), softplus(z)
         axes = averaging.leading_axes(z)
         return LabelParts(
             per_label=PositiveUnlabeledSums(
